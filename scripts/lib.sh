@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# What the scripts here share: where the cache is, and how to run something in
+# the root file system that it holds. Sourced, never run.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/devirt
+root=$cache/root
+# Read by the scripts that source this.
+# shellcheck disable=SC2034
+kernels=(6.1 6.12 7.3 debug)
+
+say() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+# in_root [FROM:TO...] -- COMMAND...: runs COMMAND in the root file system with
+# each FROM bound to TO in it, seen by this command only: the mounts are in a
+# namespace of their own and go away with it, however it ends. No process is
+# left in between, so that a signal reaches COMMAND itself.
+in_root() {
+	local binds=()
+	while [ "$1" != -- ]; do
+		binds+=("$1")
+		shift
+	done
+	shift
+	# shellcheck disable=SC2016
+	unshare --mount --propagation private bash -ec '
+		root=$1 n=$2
+		shift 2
+		mount --bind "$root" "$root"
+		mount -t proc proc "$root/proc"
+		mount --rbind /sys "$root/sys"
+		mount --rbind /dev "$root/dev"
+		mount -t tmpfs tmpfs "$root/tmp"
+		for ((; n > 0; n--)); do
+			to=$root${1#*:}
+			if [ ! -d "$to" ]; then mkdir -p "$to"; fi
+			mount --bind "${1%%:*}" "$to"
+			shift
+		done
+		exec chroot "$root" "$@"
+	' in_root "$root" "${#binds[@]}" "${binds[@]}" "$@"
+}
+
+# The release (uname -r) of the kernel that is called $1 here.
+kernel_release() {
+	cat "$cache/kernels/$1/release"
+}
+
+# The compiler that the kernel called $1 was built with: headers refuse others.
+kernel_cc() {
+	cat "$cache/kernels/$1/cc"
+}

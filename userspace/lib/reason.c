@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Why a record was refused, in words, and what to do about it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "libdevirt.h"
+#include "sysfs.h"
+
+/* What the explanation of one record is put together from. */
+struct explanation {
+	const struct devirt_record *record;
+	int device;
+	const char *what;	/* "0000:01:00.0" */
+	char detail[DEVIRT_DETAIL_MAX];
+	char **message;
+	char **remedy;
+};
+
+#define MESSAGE(e, ...)	dv_append((e)->message, __VA_ARGS__)
+#define REMEDY(e, ...)	dv_append((e)->remedy, __VA_ARGS__)
+
+char *devirt_describe_record(const struct devirt_record *record)
+{
+	char addr[DEVIRT_ADDR_TEXT], *text = NULL;
+
+	switch (record->kind) {
+	case DEVIRT_KIND_PCI:
+		dv_append(&text, "%s", devirt_addr_format(&record->pci.addr, addr));
+		break;
+	case DEVIRT_KIND_VF:
+		devirt_addr_format(&record->vf.pf, addr);
+		if (record->vf.index == DEVIRT_VF_ANY)
+			dv_append(&text, "a VF of %s", addr);
+		else
+			dv_append(&text, "VF %u of %s", record->vf.index, addr);
+		break;
+	case DEVIRT_KIND_MEMORY: {
+		unsigned long long size = record->memory.page_size;
+		bool giga = size && !(size & ((1ULL << 30) - 1));
+
+		dv_append(&text, "%llu pages of %llu%c", (unsigned long long)record->memory.pages,
+			  size >> (giga ? 30 : 20), giga ? 'G' : 'M');
+		if (record->node != DEVIRT_NODE_ANY)
+			dv_append(&text, " on node %d", record->node);
+		break;
+	}
+	case DEVIRT_KIND_CPU:
+		dv_append(&text, "CPU %u", record->cpu.cpu);
+		break;
+	default:
+		dv_append(&text, "a resource of kind %u", record->kind);
+	}
+	return text;
+}
+
+static bool has_vfs(const struct devirt_record *record)
+{
+	struct devirt_device device;
+
+	return record->kind == DEVIRT_KIND_PCI &&
+	       !devirt_device_read(&record->pci.addr, &device) && device.vfs_total;
+}
+
+/* The end of many a remedy: a function with VFs need not be given up whole. */
+static void or_a_vf(struct explanation *e)
+{
+	if (has_vfs(e->record))
+		REMEDY(e, ", or lease a VF of it instead");
+}
+
+static void owned(struct explanation *e, const char *thing)
+{
+	struct devirt_get get;
+	bool known = false;
+	char *owner = NULL;
+	int fd;
+
+	MESSAGE(e, "%s is in use: partition '%s' has it", thing, e->detail);
+	fd = e->device < 0 ? -1 :
+	     devirt_open_partition(e->device, e->detail, DEVIRT_OPEN_OBSERVE);
+	if (fd >= 0) {
+		known = !devirt_get_partition(fd, &get, NULL);
+		close(fd);
+	}
+	if (!known) {
+		REMEDY(e, "see 'devirt show %s'", e->detail);
+	} else if (get.state == DEVIRT_STATE_DRAINING) {
+		owner = get.vmm ? devirt_process_name(get.vmm) : NULL;
+		REMEDY(e, "it is released, and free as soon as %s ends",
+		       owner ? owner : "its VMM");
+	} else if (get.persistent) {
+		REMEDY(e, "give it back with 'devirt release %s'", e->detail);
+	} else {
+		owner = get.owner ? devirt_process_name(get.owner) : NULL;
+		REMEDY(e, "end %s, which holds it", owner ? owner : "the process that holds it");
+	}
+	free(owner);
+}
+
+static void disks(struct explanation *e, bool claimed)
+{
+	char names[DEVIRT_DETAIL_MAX], *name, *next = NULL;
+	bool mount = false, swap = false, other = false;
+
+	MESSAGE(e, "%s is in use: ", e->what);
+	strcpy(names, e->detail);
+	for (name = strtok_r(names, " ", &next); name; name = strtok_r(NULL, " ", &next)) {
+		char *use = claimed ? dv_disk_use(name) : NULL;
+
+		mount |= use && !strncmp(use, "is mounted", 10);
+		swap |= use && !strncmp(use, "is swap", 7);
+		other |= !use || !strncmp(use, "is a part", 9);
+		MESSAGE(e, "%s/dev/%s %s", name == names ? "" : ", ", name,
+			use ? use : claimed ? "is claimed" : "is open in a process");
+		free(use);
+	}
+	if (!claimed) {
+		REMEDY(e, "end the process ('fuser -v' on the disk names it)");
+		or_a_vf(e);
+		return;
+	}
+	if (mount)
+		REMEDY(e, "unmount it");
+	if (swap)
+		REMEDY(e, "%sswapoff it", *e->remedy ? " and " : "");
+	if (other)
+		REMEDY(e, "%stake it out of what it is a part of", *e->remedy ? " and " : "");
+	or_a_vf(e);
+}
+
+static void interfaces(struct explanation *e, bool upper)
+{
+	char netif[DEVIRT_DETAIL_MAX], master[DEVIRT_DETAIL_MAX];
+	char *users = NULL;
+
+	if (upper && sscanf(e->detail, "%127s %127s", netif, master) == 2) {
+		MESSAGE(e, "%s is in use: %s is a part of %s", e->what, netif, master);
+		REMEDY(e, "take %s out of %s", netif, master);
+	} else {
+		/* which address it is helps to tell whether it may go */
+		if (e->record->kind == DEVIRT_KIND_PCI)
+			devirt_device_users(&e->record->pci.addr, &users);
+		if (users)
+			MESSAGE(e, "%s is in use: %s", e->what, users);
+		else
+			MESSAGE(e, "%s is in use: %s has an address", e->what, e->detail);
+		REMEDY(e, "remove the address (ip address flush dev %s)", e->detail);
+		free(users);
+	}
+	or_a_vf(e);
+}
+
+static void vfio_busy(struct explanation *e)
+{
+	struct devirt_device device;
+	char *users = NULL;
+
+	if (e->record->kind == DEVIRT_KIND_PCI &&
+	    !devirt_device_read(&e->record->pci.addr, &device) && device.group >= 0)
+		devirt_vfio_users(device.group, DEVIRT_INDEX_NONE, &users);
+	MESSAGE(e, "%s is in use through VFIO, outside any lease: %s", e->what,
+		users ? users : "by a process");
+	REMEDY(e, "end that process first");
+	free(users);
+}
+
+static void pages_short(struct explanation *e)
+{
+	const struct devirt_record *record = e->record;
+	unsigned long long size = record->memory.page_size;
+
+	MESSAGE(e, "%s are not to be had: the kernel could give %llu", e->what,
+		(unsigned long long)record->memory.available);
+	if (size >= 1ULL << 30)
+		REMEDY(e, "ask for less, use page=2M, or reserve them at boot: hugepagesz=1G hugepages=%llu",
+		       (unsigned long long)record->memory.pages);
+	else
+		REMEDY(e, "ask for less, take another node, or free memory: "
+		       "echo 1 > /proc/sys/vm/compact_memory helps where it is only scattered");
+}
+
+static void page_size(struct explanation *e)
+{
+	char names[DEVIRT_DETAIL_MAX], *name, *next = NULL;
+
+	MESSAGE(e, "%s: this kernel has no huge pages of that size", e->what);
+	if (!e->detail[0])
+		return;
+	strcpy(names, e->detail);
+	REMEDY(e, "it has");
+	for (name = strtok_r(names, " ", &next); name; name = strtok_r(NULL, " ", &next))
+		REMEDY(e, " %s", name);
+}
+
+static void explain_device(struct explanation *e)
+{
+	switch (e->record->reason) {
+	case DEVIRT_REASON_NO_DEVICE:
+		MESSAGE(e, "%s: there is no such PCI function", e->what);
+		REMEDY(e, "'devirt devices' lists them");
+		break;
+	case DEVIRT_REASON_NOT_ENDPOINT:
+		MESSAGE(e, "%s is a bridge, which can't be leased", e->what);
+		REMEDY(e, "lease the functions behind it; 'devirt devices' lists them");
+		break;
+	case DEVIRT_REASON_IS_VF:
+		MESSAGE(e, "%s is a VF, which can't be leased by its own address", e->what);
+		REMEDY(e, "lease it by its physical function, with a [vf NAME] section");
+		break;
+	case DEVIRT_REASON_NO_IOMMU:
+		MESSAGE(e, "%s is in no IOMMU group: the IOMMU is off or there is none", e->what);
+		REMEDY(e, "turn it on in the firmware (VT-d, AMD-Vi) and, with Intel, boot with intel_iommu=on; see 'devirt check'");
+		break;
+	case DEVIRT_REASON_NO_INTREMAP:
+		MESSAGE(e, "%s: interrupts are not remapped, so that a guest could forge them", e->what);
+		REMEDY(e, "turn interrupt remapping (x2APIC) on in the firmware; see 'devirt check'");
+		break;
+	case DEVIRT_REASON_GROUP_SHARED:
+		MESSAGE(e, "%s shares its IOMMU group with what is in use: %s", e->what, e->detail);
+		REMEDY(e, "lease these too or unbind their drivers, or plug the device into another slot");
+		break;
+	case DEVIRT_REASON_VFS_ENABLED:
+		MESSAGE(e, "%s has %s VFs, so it can't be leased whole", e->what, e->detail);
+		REMEDY(e, "lease a VF of it, or remove the VFs: echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs",
+		       e->what);
+		break;
+	case DEVIRT_REASON_BLOCK_CLAIMED:
+		disks(e, true);
+		break;
+	case DEVIRT_REASON_BLOCK_OPEN:
+		disks(e, false);
+		break;
+	case DEVIRT_REASON_NET_ADDRESS:
+		interfaces(e, false);
+		break;
+	case DEVIRT_REASON_NET_UPPER:
+		interfaces(e, true);
+		break;
+	case DEVIRT_REASON_DISPLAY:
+		MESSAGE(e, "%s is in use: the display %s is open", e->what, e->detail);
+		REMEDY(e, "stop the display server and the console on it");
+		break;
+	case DEVIRT_REASON_VFIO_BUSY:
+		vfio_busy(e);
+		break;
+	case DEVIRT_REASON_NO_VFIO:
+		MESSAGE(e, "%s: the vfio-pci driver can't be loaded", e->what);
+		REMEDY(e, "see what 'modprobe vfio-pci' says");
+		break;
+	case DEVIRT_REASON_BIND:
+		MESSAGE(e, "%s: vfio-pci refused it: %s", e->what, strerror(-e->record->error));
+		REMEDY(e, "the kernel log says more (dmesg)");
+		break;
+	}
+}
+
+static void explain_vf(struct explanation *e)
+{
+	char pf[DEVIRT_ADDR_TEXT];
+
+	devirt_addr_format(&e->record->vf.pf, pf);
+	switch (e->record->reason) {
+	case DEVIRT_REASON_NOT_PF:
+		MESSAGE(e, "%s can't make VFs: it has no SR-IOV capability", pf);
+		REMEDY(e, "lease it whole with a [device NAME] section, or turn SR-IOV on in the firmware");
+		break;
+	case DEVIRT_REASON_PF_DRIVER:
+		if (e->detail[0])
+			MESSAGE(e, "%s: its driver, %s, makes no VFs", pf, e->detail);
+		else
+			MESSAGE(e, "%s has no driver, which it takes to make VFs", pf);
+		REMEDY(e, "bind the driver of the vendor to it");
+		break;
+	case DEVIRT_REASON_PF_OWNED:
+		owned(e, pf);
+		break;
+	case DEVIRT_REASON_VF_INDEX:
+		MESSAGE(e, "%s doesn't exist: it has %s VFs, counted from 0", e->what, e->detail);
+		REMEDY(e, "take a smaller index or index=any");
+		break;
+	case DEVIRT_REASON_POOL_SMALL:
+		MESSAGE(e, "%s: all %s VFs are taken", pf, e->detail);
+		REMEDY(e, "release one, or raise pool= once no partition has any; see 'devirt devices'");
+		break;
+	case DEVIRT_REASON_POOL_FAILED: {
+		unsigned int asked, made;
+
+		if (sscanf(e->detail, "%u %u", &asked, &made) == 2)
+			MESSAGE(e, "%s: its driver was asked for %u VFs and made %u: %s", pf,
+				asked, made, strerror(-e->record->error));
+		else
+			MESSAGE(e, "%s: its driver made no VFs: %s", pf,
+				strerror(-e->record->error));
+		REMEDY(e, "try a smaller pool=; the kernel log says more (dmesg)");
+		break;
+	}
+	}
+}
+
+static void explain_rest(struct explanation *e)
+{
+	const struct devirt_record *record = e->record;
+
+	switch (record->reason) {
+	case DEVIRT_REASON_INVALID:
+		MESSAGE(e, "%s: the field '%s' is out of range", e->what, e->detail);
+		break;
+	case DEVIRT_REASON_UNSUPPORTED:
+		MESSAGE(e, "%s: the module doesn't support this %s", e->what,
+			e->detail[0] ? e->detail : "request");
+		REMEDY(e, "use a module of the same release as this library");
+		break;
+	case DEVIRT_REASON_OWNED:
+		owned(e, e->what);
+		break;
+	case DEVIRT_REASON_DUPLICATE:
+		MESSAGE(e, "%s is asked for twice", e->what);
+		REMEDY(e, "name it once");
+		break;
+	case DEVIRT_REASON_NO_MEMORY:
+		MESSAGE(e, "%s: the kernel ran out of memory", e->what);
+		REMEDY(e, "free some, and try again");
+		break;
+	case DEVIRT_REASON_QUARANTINED:
+		MESSAGE(e, "%s is in quarantine: an earlier guest left it in a state that is unfit for use",
+			e->what);
+		REMEDY(e, "power it off and on, or reset it by hand; the kernel log says why (dmesg)");
+		break;
+	case DEVIRT_REASON_NO_NODE:
+		MESSAGE(e, "%s: there is no node %d, or it has no memory", e->what, record->node);
+		REMEDY(e, "'devirt check' lists the nodes");
+		break;
+	case DEVIRT_REASON_PAGE_SIZE:
+		page_size(e);
+		break;
+	case DEVIRT_REASON_PAGES_SHORT:
+		pages_short(e);
+		break;
+	case DEVIRT_REASON_NO_CPU:
+		MESSAGE(e, "%s doesn't exist", e->what);
+		REMEDY(e, "'lscpu -e' lists the CPUs");
+		break;
+	case DEVIRT_REASON_CPU_OFFLINE:
+		MESSAGE(e, "%s is offline", e->what);
+		REMEDY(e, "echo 1 > /sys/devices/system/cpu/cpu%u/online", record->cpu.cpu);
+		break;
+	case DEVIRT_REASON_SIBLING:
+		MESSAGE(e, "%s shares its core with CPU %s, which would stay the host's", e->what,
+			e->detail);
+		REMEDY(e, "ask for that one too, or say share-core=yes");
+		break;
+	case DEVIRT_REASON_LAST_CPU:
+		MESSAGE(e, "%s can't be taken: the host would be left without a CPU", e->what);
+		REMEDY(e, "ask for fewer CPUs");
+		break;
+	case DEVIRT_REASON_VCPU_TWICE:
+		MESSAGE(e, "%s: vCPU %u has a CPU already, %s", e->what, record->cpu.vcpu,
+			e->detail);
+		REMEDY(e, "give each vCPU one CPU");
+		break;
+	case DEVIRT_REASON_INTERNAL:
+		MESSAGE(e, "%s: %s%s%s", e->what, e->detail, e->detail[0] ? ": " : "",
+			strerror(-record->error));
+		REMEDY(e, "the kernel log says more (dmesg)");
+		break;
+	default:
+		MESSAGE(e, "%s was refused: %s (reason %u)", e->what,
+			strerror(record->error ? -record->error : EIO), record->reason);
+		REMEDY(e, "the module is newer than this library, which doesn't know that reason");
+	}
+}
+
+int devirt_explain_record(int device, const struct devirt_record *record,
+			  char **message, char **remedy)
+{
+	struct explanation e = {
+		.record = record,
+		.device = device,
+		.message = message,
+		.remedy = remedy,
+	};
+	char *what;
+
+	*message = NULL;
+	*remedy = NULL;
+	what = devirt_describe_record(record);
+	if (!what)
+		return -ENOMEM;
+	e.what = what;
+	memcpy(e.detail, record->detail, sizeof(e.detail));
+	e.detail[sizeof(e.detail) - 1] = '\0';
+	if (record->reason >= DEVIRT_REASON_NO_DEVICE && record->reason <= DEVIRT_REASON_BIND)
+		explain_device(&e);
+	else if (record->reason >= DEVIRT_REASON_NOT_PF &&
+		 record->reason <= DEVIRT_REASON_POOL_FAILED)
+		explain_vf(&e);
+	else
+		explain_rest(&e);
+	free(what);
+	return *message ? 0 : -ENOMEM;
+}

@@ -236,8 +236,8 @@ struct devirt_record_cpu {
  * struct devirt_record - one resource of a partition
  * @kind: DEVIRT_KIND_*
  * @flags: DEVIRT_RECORD_*
- * @node: memory: the node, or DEVIRT_NODE_ANY. Otherwise DEVIRT_NODE_ANY or
- *	zero. Output: the node it is on, DEVIRT_NODE_ANY if it has none
+ * @node: memory: the node, or DEVIRT_NODE_ANY; otherwise ignored. Output: the
+ *	node it is on, DEVIRT_NODE_ANY if it has none
  * @state: output: DEVIRT_STATE_*; on input ignored
  * @reason: output: DEVIRT_REASON_*; on input ignored
  * @error: output: the negative errno that goes with @reason; on input ignored

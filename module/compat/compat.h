@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between kernels. Everything else is written for the newest one.
+ * DEVIRT_HAVE_* come from compat/Kbuild.probe.
+ */
+#ifndef _DEVIRT_COMPAT_H
+#define _DEVIRT_COMPAT_H
+
+#include <linux/blkdev.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/iommu.h>
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/irqnr.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#ifndef __counted_by
+#define __counted_by(member)
+#endif
+
+static inline struct class *devirt_class_create(const char *name)
+{
+#ifdef DEVIRT_HAVE_CLASS_CREATE_NAME
+	return class_create(name);
+#else
+	return class_create(THIS_MODULE, name);
+#endif
+}
+
+static inline unsigned int devirt_nr_irqs(void)
+{
+#ifdef DEVIRT_HAVE_GET_NR_IRQS
+	return irq_get_nr_irqs();
+#else
+	return nr_irqs;
+#endif
+}
+
+/**
+ * devirt_override_get - a copy of a function's driver override
+ * @pdev: the function
+ * @name: the copy, or NULL for none; the caller frees it
+ *
+ * May sleep; takes the device lock. Return: 0 or -ENOMEM.
+ */
+static inline int devirt_override_get(struct pci_dev *pdev, char **name)
+{
+	const char *set;
+
+	*name = NULL;
+#ifdef DEVIRT_HAVE_DEVICE_DRIVER_OVERRIDE
+	{
+		char buf[PAGE_SIZE / 8];
+
+		spin_lock(&pdev->dev.driver_override.lock);
+		set = pdev->dev.driver_override.name;
+		if (set)
+			strscpy(buf, set, sizeof(buf));
+		spin_unlock(&pdev->dev.driver_override.lock);
+		if (!set)
+			return 0;
+		*name = kstrdup(buf, GFP_KERNEL);
+	}
+#else
+	device_lock(&pdev->dev);
+	set = pdev->driver_override;
+	if (set)
+		*name = kstrdup(set, GFP_KERNEL);
+	device_unlock(&pdev->dev);
+	if (!set)
+		return 0;
+#endif
+	return *name ? 0 : -ENOMEM;
+}
+
+/**
+ * devirt_override_set - set a function's driver override
+ * @pdev: the function
+ * @name: the driver, or NULL to clear it, which needs no memory
+ *
+ * May sleep; takes the device lock on some kernels. Return: 0 or -ENOMEM.
+ */
+static inline int devirt_override_set(struct pci_dev *pdev, const char *name)
+{
+#ifdef DEVIRT_HAVE_DEVICE_DRIVER_OVERRIDE
+	return device_set_driver_override(&pdev->dev, name ?: "");
+#else
+	/* An empty name clears it; this function takes no NULL. */
+	return driver_set_override(&pdev->dev, &pdev->driver_override, name ?: "",
+				   name ? strlen(name) : 0);
+#endif
+}
+
+/**
+ * devirt_msi_isolated - can a guest that has this device forge no interrupt?
+ * @dev: the device
+ * @group: its IOMMU group
+ */
+static inline bool devirt_msi_isolated(struct device *dev, struct iommu_group *group)
+{
+#ifdef DEVIRT_HAVE_ISOLATED_MSI
+	return iommu_group_has_isolated_msi(group);
+#else
+	return irq_domain_check_msi_remap() ||
+	       device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
+#endif
+}
+
+/**
+ * struct devirt_bdev - a whole disk, open exclusively
+ * @file: newer kernels
+ * @bdev: older kernels
+ */
+struct devirt_bdev {
+#ifdef DEVIRT_HAVE_BDEV_FILE
+	struct file *file;
+#else
+	struct block_device *bdev;
+#endif
+};
+
+/**
+ * devirt_bdev_open - open a disk exclusively
+ * @disk: filled in
+ * @devt: its number
+ * @holder: any address, unique to the caller
+ *
+ * May sleep. Return: 0; -EBUSY if it or a part of it is claimed; another errno
+ * of the disk.
+ */
+static inline int devirt_bdev_open(struct devirt_bdev *disk, dev_t devt, void *holder)
+{
+#ifdef DEVIRT_HAVE_BDEV_FILE
+	disk->file = bdev_file_open_by_dev(devt, BLK_OPEN_READ, holder, NULL);
+	return PTR_ERR_OR_ZERO(disk->file);
+#else
+	disk->bdev = blkdev_get_by_dev(devt, FMODE_READ | FMODE_EXCL, holder);
+	return PTR_ERR_OR_ZERO(disk->bdev);
+#endif
+}
+
+static inline void devirt_bdev_close(struct devirt_bdev *disk)
+{
+#if defined(DEVIRT_HAVE_BDEV_FPUT)
+	bdev_fput(disk->file);
+#elif defined(DEVIRT_HAVE_BDEV_FILE)
+	fput(disk->file);
+#else
+	blkdev_put(disk->bdev, FMODE_READ | FMODE_EXCL);
+#endif
+}
+
+struct pid;
+
+struct pid *devirt_pidfd_get(int fd);
+
+#endif /* _DEVIRT_COMPAT_H */

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kind cpu: a logical CPU, taken from the host.
+ *
+ * Moving the host's tasks takes a look at every one of them, so all CPUs of a
+ * description are taken at once, by the first of its CPU records, and given
+ * back with it. The others are only there.
+ */
+#define pr_fmt(fmt) "devirt: " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/cpumask.h>
+#include <linux/mutex.h>
+#include <linux/topology.h>
+
+#include "compat/compat.h"
+#include "cpu.h"
+#include "hostirq.h"
+#include "partition.h"
+#include "resource.h"
+#include "task.h"
+
+struct devirt_cpu {
+	struct devirt_resource res;
+	cpumask_var_t mine;	/* of the first record: the CPUs of all */
+};
+
+/*
+ * Which CPUs are leased, one change at a time. Outside of task.c's lock. The
+ * hotplug callback only reads the mask: the lock may be held by somebody who
+ * waits for hotplug to end.
+ */
+static DEFINE_MUTEX(leased_lock);
+static cpumask_var_t leased;
+static cpumask_var_t leased_scratch;	/* under leased_lock */
+static enum cpuhp_state leased_hotplug;
+
+static struct devirt_cpu *to_devirt_cpu(struct devirt_resource *res)
+{
+	return container_of(res, struct devirt_cpu, res);
+}
+
+static struct devirt_resource *devirt_cpu_first(struct devirt_resource *res)
+{
+	u32 i;
+
+	for (i = 0; i < res->set->count; i++) {
+		if (res->set->res[i]->ops == res->ops)
+			return res->set->res[i];
+	}
+	return res;
+}
+
+static int devirt_cpu_check(struct devirt_resource *res)
+{
+	struct devirt_record_cpu *rec = &res->rec.cpu;
+	struct devirt_cpu *cpu = to_devirt_cpu(res);
+	struct devirt_record_cpu *other;
+	u32 i;
+	int err;
+
+	if (res->rec.flags & ~DEVIRT_RECORD_SHARE_CORE)
+		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP, "flags");
+	if (devirt_record_unused(&res->rec, sizeof(*rec)))
+		return devirt_refuse(res, DEVIRT_REASON_INVALID, -EINVAL, "raw");
+	if (rec->role > DEVIRT_ROLE_EMULATOR)
+		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP, "cpu.role");
+	if (rec->role != DEVIRT_ROLE_VCPU && rec->vcpu)
+		return devirt_refuse(res, DEVIRT_REASON_INVALID, -EINVAL, "cpu.vcpu");
+	if (rec->latency_us)
+		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP,
+				     "cpu.latency_us");
+	if (rec->min_khz)
+		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP, "cpu.min_khz");
+	if (rec->cpu >= nr_cpu_ids || !cpu_possible(rec->cpu))
+		return devirt_refuse(res, DEVIRT_REASON_NO_CPU, -ENODEV, "%u", rec->cpu);
+	if (!cpu_online(rec->cpu))
+		return devirt_refuse(res, DEVIRT_REASON_CPU_OFFLINE, -ENODEV, "%u", rec->cpu);
+	for (i = 0; i < res->index && rec->role == DEVIRT_ROLE_VCPU; i++) {
+		other = &res->set->res[i]->rec.cpu;
+		if (res->set->res[i]->ops == res->ops && other->role == rec->role &&
+		    other->vcpu == rec->vcpu)
+			return devirt_refuse(res, DEVIRT_REASON_VCPU_TWICE, -EEXIST, "%u",
+					     other->cpu);
+	}
+	rec->thread = 0;
+	err = devirt_claim(res, DEVIRT_CLAIM_CPU, rec->cpu);
+	if (err)
+		return err;
+	if (!zalloc_cpumask_var(&cpu->mine, GFP_KERNEL))
+		return -ENOMEM;
+	res->rec.node = cpu_to_node(rec->cpu);
+	return 0;
+}
+
+static void devirt_cpu_drop(struct devirt_resource *res)
+{
+	free_cpumask_var(to_devirt_cpu(res)->mine);
+}
+
+/* With the host's CPUs that would be left; @mask is scratch. */
+static int devirt_cpu_last(struct devirt_resource *res, const struct cpumask *mine,
+			   struct cpumask *mask)
+{
+	lockdep_assert_held(&leased_lock);
+	cpumask_andnot(mask, cpu_online_mask, leased);
+	cpumask_andnot(mask, mask, mine);
+	if (!cpumask_empty(mask))
+		return 0;
+	return devirt_refuse(res, DEVIRT_REASON_LAST_CPU, -EBUSY, "%u", res->rec.cpu.cpu);
+}
+
+static int devirt_cpu_veto(struct devirt_resource *res)
+{
+	struct devirt_record_cpu *rec = &res->rec.cpu;
+	struct devirt_resource *first = devirt_cpu_first(res);
+	struct cpumask *mine = to_devirt_cpu(first)->mine;
+	unsigned int sibling;
+	int err;
+
+	for_each_cpu(sibling, topology_sibling_cpumask(rec->cpu)) {
+		size_t len = strlen(res->rec.detail);
+
+		if (res->rec.flags & DEVIRT_RECORD_SHARE_CORE ||
+		    devirt_claim_mine(res, DEVIRT_CLAIM_CPU, sibling))
+			continue;
+		scnprintf(res->rec.detail + len, sizeof(res->rec.detail) - len, "%s%u",
+			  len ? " " : "", sibling);
+	}
+	if (res->rec.detail[0]) {
+		res->rec.reason = DEVIRT_REASON_SIBLING;
+		res->rec.error = -EBUSY;
+		return -EBUSY;
+	}
+	cpumask_set_cpu(rec->cpu, mine);
+	mutex_lock(&leased_lock);
+	err = devirt_cpu_last(res, mine, leased_scratch);
+	mutex_unlock(&leased_lock);
+	return err;
+}
+
+/* Under leased_lock: move the host's things for the mask of leased CPUs. */
+static int devirt_cpu_update(void)
+{
+	int err = devirt_task_update(leased);
+
+	return err ?: devirt_hostirq_update(leased);
+}
+
+static int devirt_cpu_acquire(struct devirt_resource *res)
+{
+	struct cpumask *mine = to_devirt_cpu(res)->mine;
+	int err;
+
+	if (res != devirt_cpu_first(res))
+		return 0;
+	mutex_lock(&leased_lock);
+	err = devirt_cpu_last(res, mine, leased_scratch);
+	if (err)
+		goto out;
+
+	/* From here on they can't be unplugged: devirt_cpu_offline(). */
+	cpus_read_lock();
+	cpumask_andnot(leased_scratch, mine, cpu_online_mask);
+	if (cpumask_empty(leased_scratch))
+		cpumask_or(leased, leased, mine);
+	else
+		err = devirt_refuse(res, DEVIRT_REASON_CPU_OFFLINE, -ENODEV, "%*pbl",
+				    cpumask_pr_args(leased_scratch));
+	cpus_read_unlock();
+	if (err)
+		goto out;
+
+	err = devirt_cpu_update();
+	if (err) {
+		cpumask_andnot(leased, leased, mine);
+		devirt_cpu_update();
+	}
+out:
+	mutex_unlock(&leased_lock);
+	return err;
+}
+
+static int devirt_cpu_release(struct devirt_resource *res)
+{
+	if (res != devirt_cpu_first(res))
+		return 0;
+	mutex_lock(&leased_lock);
+	cpumask_andnot(leased, leased, to_devirt_cpu(res)->mine);
+	devirt_cpu_update();
+	mutex_unlock(&leased_lock);
+	return 0;
+}
+
+static void devirt_cpu_output(struct devirt_resource *res, struct devirt_record *rec)
+{
+	if (rec->cpu.role == DEVIRT_ROLE_VCPU && res->part->vmm)
+		rec->cpu.thread = devirt_vmm_thread(res->part->vmm, res->index);
+}
+
+static int devirt_cpu_describe(struct devirt_resource *res, char *buf, size_t size)
+{
+	struct devirt_record_cpu *rec = &res->rec.cpu;
+
+	switch (rec->role) {
+	case DEVIRT_ROLE_VCPU:
+		return scnprintf(buf, size, "%u vcpu %u", rec->cpu, rec->vcpu);
+	case DEVIRT_ROLE_EMULATOR:
+		return scnprintf(buf, size, "%u emulator", rec->cpu);
+	default:
+		return scnprintf(buf, size, "%u idle", rec->cpu);
+	}
+}
+
+const struct devirt_resource_ops devirt_cpu_ops = {
+	.kind = DEVIRT_KIND_CPU,
+	.name = "cpu",
+	.size = sizeof(struct devirt_cpu),
+	.check = devirt_cpu_check,
+	.veto = devirt_cpu_veto,
+	.acquire = devirt_cpu_acquire,
+	.release = devirt_cpu_release,
+	.drop = devirt_cpu_drop,
+	.output = devirt_cpu_output,
+	.describe = devirt_cpu_describe,
+};
+
+/* A leased CPU stays: the guest's vCPU would land on the host's. */
+static int devirt_cpu_offline(unsigned int cpu)
+{
+	if (!cpumask_test_cpu(cpu, leased))
+		return 0;
+	pr_warn("CPU %u is leased to a partition and can't go offline\n", cpu);
+	return -EBUSY;
+}
+
+int devirt_cpu_init(void)
+{
+	int ret;
+
+	if (!zalloc_cpumask_var(&leased, GFP_KERNEL))
+		return -ENOMEM;
+	if (!zalloc_cpumask_var(&leased_scratch, GFP_KERNEL)) {
+		ret = -ENOMEM;
+		goto err_leased;
+	}
+	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "devirt:leased", NULL,
+					devirt_cpu_offline);
+	if (ret < 0)
+		goto err_next;
+	leased_hotplug = ret;
+	return 0;
+
+err_next:
+	free_cpumask_var(leased_scratch);
+err_leased:
+	free_cpumask_var(leased);
+	return ret;
+}
+
+void devirt_cpu_exit(void)
+{
+	cpuhp_remove_state_nocalls(leased_hotplug);
+	free_cpumask_var(leased_scratch);
+	free_cpumask_var(leased);
+}

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A PCI function: may it be leased, its way to vfio-pci, and back to exactly
+ * the driver, driver override and power policy that it had. What a whole
+ * function (pci.c) and a VF (sriov.c) have in common.
+ */
+#define pr_fmt(fmt) "devirt: " fmt
+
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/kmod.h>
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "function.h"
+#include "inuse.h"
+#include "partition.h"
+#include "resource.h"
+
+#define DEVIRT_VFIO_DRIVER	"vfio-pci"
+/* No driver has this name, so none binds a function that is unfit. */
+#define DEVIRT_NO_DRIVER	"devirt-quarantine"
+
+static struct device_driver *devirt_vfio_driver(void)
+{
+	return driver_find(DEVIRT_VFIO_DRIVER, &pci_bus_type);
+}
+
+static bool devirt_function_has(struct pci_dev *pdev, const char *name)
+{
+	bool has;
+
+	device_lock(&pdev->dev);
+	has = pdev->dev.driver && !strcmp(pdev->dev.driver->name, name);
+	device_unlock(&pdev->dev);
+	return has;
+}
+
+/**
+ * devirt_function_find - the function at an address
+ * @res: the resource, whose refusal is noted
+ * @addr: where
+ *
+ * May sleep. Return: the function, with a reference; ERR_PTR(-EINVAL) if the
+ * address has no valid form, ERR_PTR(-ENODEV) if there is no function.
+ */
+struct pci_dev *devirt_function_find(struct devirt_resource *res,
+				     const struct devirt_pci_addr *addr)
+{
+	struct pci_dev *pdev;
+
+	if (addr->reserved)
+		return ERR_PTR(devirt_refuse(res, DEVIRT_REASON_INVALID, -EINVAL,
+					     "addr.reserved"));
+	if (addr->domain > INT_MAX)
+		return ERR_PTR(devirt_refuse(res, DEVIRT_REASON_INVALID, -EINVAL,
+					     "addr.domain"));
+	pdev = pci_get_domain_bus_and_slot(addr->domain, addr->bus, addr->devfn);
+	if (!pdev)
+		return ERR_PTR(devirt_refuse(res, DEVIRT_REASON_NO_DEVICE, -ENODEV,
+					     "%04x:%02x:%02x.%d", addr->domain, addr->bus,
+					     PCI_SLOT(addr->devfn), PCI_FUNC(addr->devfn)));
+	return pdev;
+}
+
+/**
+ * devirt_function_check - can this function be leased at all? Claim it
+ * @res: the resource, whose refusal is noted
+ * @fn: filled in; undone by devirt_function_drop()
+ * @pdev: the function; the reference stays the caller's
+ * @vfio: outputs that are known by now are filled in
+ *
+ * May sleep. Return: 0 or the errno of the refusal.
+ */
+int devirt_function_check(struct devirt_resource *res, struct devirt_function *fn,
+			  struct pci_dev *pdev, struct devirt_vfio *vfio)
+{
+	struct iommu_group *group;
+	int err;
+
+	memset(vfio, 0, sizeof(*vfio));
+	vfio->device = DEVIRT_INDEX_NONE;
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+		return devirt_refuse(res, DEVIRT_REASON_NOT_ENDPOINT, -EINVAL, "%s",
+				     pci_name(pdev));
+	group = iommu_group_get(&pdev->dev);
+	if (!group)
+		return devirt_refuse(res, DEVIRT_REASON_NO_IOMMU, -EOPNOTSUPP, "%s",
+				     pci_name(pdev));
+	vfio->group = iommu_group_id(group);
+	err = 0;
+	if (!devirt_msi_isolated(&pdev->dev, group))
+		err = devirt_refuse(res, DEVIRT_REASON_NO_INTREMAP, -EPERM, "%s",
+				    pci_name(pdev));
+	iommu_group_put(group);
+	if (err)
+		return err;
+
+	err = devirt_claim(res, DEVIRT_CLAIM_FUNCTION, devirt_function_id(pdev));
+	if (err)
+		return err;
+	if (!devirt_vfio_driver())
+		request_module(DEVIRT_VFIO_DRIVER);
+	if (!devirt_vfio_driver())
+		return devirt_refuse(res, DEVIRT_REASON_NO_VFIO, -ENOENT, "%s",
+				     DEVIRT_VFIO_DRIVER);
+	if (!pdev->reset_methods[0])
+		vfio->flags |= DEVIRT_VFIO_NO_RESET;
+	device_lock(&pdev->dev);
+	if (pdev->dev.driver)
+		strscpy(vfio->driver, pdev->dev.driver->name, sizeof(vfio->driver));
+	device_unlock(&pdev->dev);
+	res->rec.node = dev_to_node(&pdev->dev);
+	fn->pdev = pci_dev_get(pdev);
+	return 0;
+}
+
+static int devirt_group_member(struct device *dev, void *data)
+{
+	struct devirt_resource *res = data;
+	size_t len = strlen(res->rec.detail);
+	char name[DEVIRT_NAME_MAX];
+	struct pci_dev *pdev;
+
+	if (dev_is_pci(dev)) {
+		pdev = to_pci_dev(dev);
+		if (devirt_claim_mine(res, DEVIRT_CLAIM_FUNCTION, devirt_function_id(pdev)) ||
+		    pci_is_bridge(pdev))
+			return 0;
+		if (!READ_ONCE(dev->driver) &&
+		    !devirt_claim_holder(res, DEVIRT_CLAIM_FUNCTION,
+					 devirt_function_id(pdev), name))
+			return 0;
+	}
+	scnprintf(res->rec.detail + len, sizeof(res->rec.detail) - len, "%s%s",
+		  len ? " " : "", dev_name(dev));
+	return 0;
+}
+
+/**
+ * devirt_function_veto - is somebody using it, or another of its group?
+ * @res: the resource, whose refusal is noted
+ * @fn: the function
+ *
+ * All records of the description have claimed theirs. May sleep. Return: 0 or
+ * the errno of the refusal.
+ */
+int devirt_function_veto(struct devirt_resource *res, struct devirt_function *fn)
+{
+	struct device *dev = &fn->pdev->dev;
+	struct iommu_group *group = iommu_group_get(dev);
+	int err = 0;
+
+	if (!group)
+		return devirt_refuse(res, DEVIRT_REASON_NO_IOMMU, -EOPNOTSUPP, "%s",
+				     dev_name(dev));
+	memset(res->rec.detail, 0, sizeof(res->rec.detail));
+	iommu_group_for_each_dev(group, res, devirt_group_member);
+	if (res->rec.detail[0]) {
+		res->rec.reason = DEVIRT_REASON_GROUP_SHARED;
+		res->rec.error = -EBUSY;
+		err = -EBUSY;
+	} else if (iommu_group_dma_owner_claimed(group)) {
+		err = devirt_refuse(res, DEVIRT_REASON_VFIO_BUSY, -EBUSY, "%s",
+				    dev_name(dev));
+	}
+	iommu_group_put(group);
+	return err ?: devirt_inuse_check(res, dev);
+}
+
+static int devirt_vfio_index(struct device *dev, void *data)
+{
+	struct devirt_vfio *vfio = data;
+	u32 index;
+
+	/* Kernels without VFIO device files have the device, with no number. */
+	if (MAJOR(dev->devt) && sscanf(dev_name(dev), "vfio%u", &index) == 1)
+		vfio->device = index;
+	return 0;
+}
+
+static int devirt_function_restore(struct devirt_function *fn);
+
+/**
+ * devirt_function_take - bring it to vfio-pci
+ * @res: the resource, whose refusal is noted
+ * @fn: the function
+ * @vfio: outputs are filled in
+ *
+ * Its disks are kept open exclusively until the host's driver is off. May
+ * sleep; takes the device and rtnl locks. Return: 0 or an errno; the function
+ * has its own driver then.
+ */
+int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn,
+			 struct devirt_vfio *vfio)
+{
+	struct pci_dev *pdev = fn->pdev;
+	LIST_HEAD(disks);
+	int err;
+
+	err = devirt_override_get(pdev, &fn->override);
+	if (err)
+		return err;
+	fn->runtime_auto = pdev->dev.power.runtime_auto;
+	device_lock(&pdev->dev);
+	if (pdev->dev.driver)
+		strscpy(fn->driver, pdev->dev.driver->name, sizeof(fn->driver));
+	device_unlock(&pdev->dev);
+	strscpy(vfio->driver, fn->driver, sizeof(vfio->driver));
+
+	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
+		err = devirt_override_set(pdev, DEVIRT_VFIO_DRIVER);
+		if (err)
+			goto err_free;
+		/* Once more: what was idle when it was checked may not be now. */
+		err = devirt_inuse_hold(res, &pdev->dev, &disks);
+		if (!err && fn->driver[0])
+			device_release_driver(&pdev->dev);
+		devirt_inuse_drop(&disks);
+		if (!err) {
+			err = device_attach(&pdev->dev);
+			if (err >= 0 && !devirt_function_has(pdev, DEVIRT_VFIO_DRIVER))
+				err = -ENODEV;
+			if (err < 0)
+				devirt_refuse(res, DEVIRT_REASON_BIND, err, "%s",
+					      pci_name(pdev));
+		}
+		if (err < 0)
+			goto err_restore;
+	}
+	device_for_each_child(&pdev->dev, vfio, devirt_vfio_index);
+	fn->taken = true;
+	return 0;
+
+err_restore:
+	if (devirt_function_restore(fn))
+		pci_err(pdev, "devirt: not leased, but %s doesn't take it back\n", fn->driver);
+err_free:
+	kfree(fn->override);
+	fn->override = NULL;
+	return err;
+}
+
+/**
+ * devirt_function_busy - does a process use it, or its group, through VFIO?
+ * @pdev: the function
+ *
+ * May sleep.
+ */
+bool devirt_function_busy(struct pci_dev *pdev)
+{
+	struct iommu_group *group = iommu_group_get(&pdev->dev);
+	bool busy;
+
+	if (!group)
+		return false;
+	busy = iommu_group_dma_owner_claimed(group);
+	iommu_group_put(group);
+	return busy;
+}
+
+static int devirt_function_bind(struct devirt_function *fn)
+{
+	struct pci_dev *pdev = fn->pdev;
+	struct device_driver *drv;
+	int err;
+
+	if (!fn->driver[0] || devirt_function_has(pdev, fn->driver))
+		return 0;
+	drv = driver_find(fn->driver, &pci_bus_type);
+	if (!drv) {
+		/* Unloaded meanwhile: loading it again is the admin's business. */
+		pci_info(pdev, "devirt: its driver %s is gone\n", fn->driver);
+		return 0;
+	}
+	/* That very driver, even where another one would match as well. */
+	err = device_driver_attach(drv, &pdev->dev);
+	if (devirt_function_has(pdev, fn->driver))
+		return 0;
+	return err < 0 ? err : -ENODEV;
+}
+
+/* Driver, override and power policy as they were. Can be called again. */
+static int devirt_function_restore(struct devirt_function *fn)
+{
+	struct pci_dev *pdev = fn->pdev;
+	int err;
+
+	err = devirt_override_set(pdev, fn->override);
+	if (err)
+		return err;
+	err = devirt_function_bind(fn);
+	if (fn->runtime_auto)
+		pm_runtime_allow(&pdev->dev);
+	else
+		pm_runtime_forbid(&pdev->dev);
+	return err;
+}
+
+/**
+ * devirt_function_give - give it back
+ * @res: the resource; what stands in the way is noted
+ * @fn: the function
+ *
+ * Runs in a worker; may sleep; takes the device lock. Return: 0; -EAGAIN while
+ * a process uses it; another errno if it can't be reset or bound: no driver
+ * gets it then, and calling again tries again.
+ */
+int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn)
+{
+	struct pci_dev *pdev = fn->pdev;
+	int err;
+
+	if (!device_is_registered(&pdev->dev)) {
+		devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
+			     .detail = "unplugged");
+		goto out;
+	}
+	/* Unbinding now would wait for the user with the device locked. */
+	if (devirt_function_busy(pdev))
+		return -EAGAIN;
+
+	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
+		if (devirt_function_has(pdev, DEVIRT_VFIO_DRIVER)) {
+			device_release_driver(&pdev->dev);
+		} else if (READ_ONCE(pdev->dev.driver)) {
+			devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
+				     .detail = "rebound");
+			if (!devirt_function_has(pdev, fn->driver))
+				device_release_driver(&pdev->dev);
+		}
+	}
+	if (!READ_ONCE(pdev->dev.driver) || !strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
+		err = pci_reset_function(pdev);
+		if (err && err != -ENOTTY) {
+			devirt_override_set(pdev, DEVIRT_NO_DRIVER);
+			return devirt_refuse(res, DEVIRT_REASON_INTERNAL, err, "reset of %s",
+					     pci_name(pdev));
+		}
+	}
+	err = devirt_function_restore(fn);
+	if (err)
+		return devirt_refuse(res, DEVIRT_REASON_INTERNAL, err, "%s binding %s",
+				     fn->driver, pci_name(pdev));
+out:
+	fn->taken = false;
+	kfree(fn->override);
+	fn->override = NULL;
+	return 0;
+}
+
+/**
+ * devirt_function_drop - undo devirt_function_check()
+ * @fn: the function
+ */
+void devirt_function_drop(struct devirt_function *fn)
+{
+	pci_dev_put(fn->pdev);
+	fn->pdev = NULL;
+}
+
+/**
+ * devirt_function_facts - what this host offers for passing functions through
+ *
+ * May sleep. Return: DEVIRT_FACT_*.
+ */
+u32 devirt_function_facts(void)
+{
+	struct pci_dev *pdev = NULL;
+	struct iommu_group *group;
+	u32 facts = 0;
+
+	for_each_pci_dev(pdev) {
+		group = iommu_group_get(&pdev->dev);
+		if (!group)
+			continue;
+		facts |= DEVIRT_FACT_IOMMU;
+		if (devirt_msi_isolated(&pdev->dev, group))
+			facts |= DEVIRT_FACT_INTREMAP;
+		iommu_group_put(group);
+		pci_dev_put(pdev);
+		break;
+	}
+	if (devirt_vfio_driver())
+		facts |= DEVIRT_FACT_VFIO_PCI;
+	if (IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV))
+		facts |= DEVIRT_FACT_VFIO_CDEV;
+	return facts;
+}

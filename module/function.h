@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _DEVIRT_FUNCTION_H
+#define _DEVIRT_FUNCTION_H
+
+#include <linux/devirt.h>
+#include <linux/pci.h>
+
+struct devirt_resource;
+
+/**
+ * struct devirt_function - a PCI function on its way between drivers
+ * @pdev: the function, with a reference; NULL until devirt_function_check()
+ * @driver: the host driver it had, empty for none
+ * @override: the driver override it had, NULL for none
+ * @runtime_auto: it was under runtime power management
+ * @taken: it was brought to vfio-pci, and @override is saved
+ */
+struct devirt_function {
+	struct pci_dev *pdev;
+	char driver[DEVIRT_DRIVER_MAX];
+	char *override;
+	bool runtime_auto;
+	bool taken;
+};
+
+static inline u64 devirt_function_id(struct pci_dev *pdev)
+{
+	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+}
+
+u32 devirt_function_facts(void);
+
+struct pci_dev *devirt_function_find(struct devirt_resource *res,
+				     const struct devirt_pci_addr *addr);
+int devirt_function_check(struct devirt_resource *res, struct devirt_function *fn,
+			  struct pci_dev *pdev, struct devirt_vfio *vfio);
+int devirt_function_veto(struct devirt_resource *res, struct devirt_function *fn);
+int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn,
+			 struct devirt_vfio *vfio);
+bool devirt_function_busy(struct pci_dev *pdev);
+int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn);
+void devirt_function_drop(struct devirt_function *fn);
+
+#endif /* _DEVIRT_FUNCTION_H */

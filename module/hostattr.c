@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Host attributes: the one place that reads and writes other subsystems' sysfs
+ * files. Only for what has no exported function: huge page counts, compaction,
+ * the workqueue CPU mask.
+ *
+ * They are reached through a sysfs mount of our own and with the kernel's
+ * credentials, so it matters neither which root, mount namespace or user the
+ * caller has, nor that a kernel thread may have no root at all.
+ */
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/mount.h>
+#include <linux/string.h>
+
+#include "compat/compat.h"
+#include "hostattr.h"
+
+static struct vfsmount *sysfs_mnt;
+static const struct cred *kernel_creds;
+
+static struct file *devirt_hostattr_open(const char *path, int flags)
+{
+	return file_open_root_mnt(sysfs_mnt, path, flags, 0);
+}
+
+/**
+ * devirt_hostattr_read - read an attribute
+ * @path: below /sys, without a leading slash
+ * @buf: where to; closed with NUL, a trailing newline is cut
+ * @size: of @buf
+ *
+ * May sleep. Return: bytes without the NUL, or a negative errno: -ENOENT if
+ * there is no such attribute.
+ */
+ssize_t devirt_hostattr_read(const char *path, char *buf, size_t size)
+{
+	const struct cred *old = override_creds(kernel_creds);
+	struct file *file = devirt_hostattr_open(path, O_RDONLY);
+	loff_t pos = 0;
+	ssize_t len;
+
+	if (IS_ERR(file)) {
+		len = PTR_ERR(file);
+		goto out;
+	}
+	len = kernel_read(file, buf, size - 1, &pos);
+	fput(file);
+	if (len >= 0) {
+		if (len && buf[len - 1] == '\n')
+			len--;
+		buf[len] = '\0';
+	}
+out:
+	revert_creds(old);
+	return len;
+}
+
+/**
+ * devirt_hostattr_write - write an attribute
+ * @path: below /sys, without a leading slash
+ * @value: the text
+ *
+ * Some attributes take a value in part and report success: read it back where
+ * that matters. May sleep. Return: 0 or a negative errno.
+ */
+int devirt_hostattr_write(const char *path, const char *value)
+{
+	const struct cred *old = override_creds(kernel_creds);
+	struct file *file = devirt_hostattr_open(path, O_WRONLY);
+	loff_t pos = 0;
+	ssize_t len;
+
+	if (IS_ERR(file)) {
+		len = PTR_ERR(file);
+		goto out;
+	}
+	len = kernel_write(file, value, strlen(value), &pos);
+	fput(file);
+out:
+	revert_creds(old);
+	return len < 0 ? len : 0;
+}
+
+/**
+ * devirt_hostattr_read_ulong - read an attribute that is a decimal number
+ * @path: below /sys, without a leading slash
+ * @value: the number
+ *
+ * May sleep. Return: 0 or a negative errno.
+ */
+int devirt_hostattr_read_ulong(const char *path, unsigned long *value)
+{
+	char buf[32];
+	ssize_t len = devirt_hostattr_read(path, buf, sizeof(buf));
+
+	return len < 0 ? len : kstrtoul(buf, 10, value);
+}
+
+/**
+ * devirt_hostattr_write_ulong - write a decimal number to an attribute
+ * @path: below /sys, without a leading slash
+ * @value: the number
+ *
+ * May sleep. Return: 0 or a negative errno.
+ */
+int devirt_hostattr_write_ulong(const char *path, unsigned long value)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof(buf), "%lu", value);
+	return devirt_hostattr_write(path, buf);
+}
+
+int devirt_hostattr_init(void)
+{
+	struct file_system_type *type = get_fs_type("sysfs");
+	struct cred *cred;
+
+	if (!type)
+		return -ENODEV;
+	/* sysfs is never a module: get_fs_type() has taken no reference. */
+	sysfs_mnt = kern_mount(type);
+	if (IS_ERR(sysfs_mnt))
+		return PTR_ERR(sysfs_mnt);
+	cred = prepare_kernel_cred(&init_task);
+	if (!cred) {
+		kern_unmount(sysfs_mnt);
+		return -ENOMEM;
+	}
+	kernel_creds = cred;
+	return 0;
+}
+
+void devirt_hostattr_exit(void)
+{
+	put_cred(kernel_creds);
+	kern_unmount(sysfs_mnt);
+}

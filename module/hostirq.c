@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host's interrupts, and its unbound workqueues, and the leased cores: what
+ * can move leaves the cores and gets its own affinity back.
+ *
+ * The same rule as for tasks (task.c): remember the affinity that an interrupt
+ * would have without us and the one we gave it, compute anew when leased cores
+ * change, and believe anybody who changed it meanwhile.
+ */
+#define pr_fmt(fmt) "devirt: " fmt
+
+#include <linux/cpumask.h>
+#include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/list.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "hostattr.h"
+#include "hostirq.h"
+
+#define DEVIRT_WQ_CPUMASK	"devices/virtual/workqueue/cpumask"
+#define DEVIRT_WQ_TEXT		2400	/* hexadecimal digits and commas for 8192 CPUs */
+
+/**
+ * struct devirt_hostirq - an interrupt that we have moved
+ * @entry: in hostirqs
+ * @irq: its number
+ * @orig: what it would have without us
+ * @applied: what we gave it
+ */
+struct devirt_hostirq {
+	struct list_head entry;
+	unsigned int irq;
+	cpumask_var_t orig;
+	cpumask_var_t applied;
+};
+
+/* All under the lock of devirt_hostirq_update()'s caller, cpu.c. */
+static LIST_HEAD(hostirqs);
+static cpumask_var_t wq_orig, wq_applied;
+static bool wq_moved;
+
+static void devirt_hostirq_free(struct devirt_hostirq *rec)
+{
+	free_cpumask_var(rec->applied);
+	free_cpumask_var(rec->orig);
+	kfree(rec);
+}
+
+static struct devirt_hostirq *devirt_hostirq_alloc(void)
+{
+	struct devirt_hostirq *rec = kzalloc(sizeof(*rec), GFP_KERNEL);
+
+	if (!rec)
+		return NULL;
+	if (!zalloc_cpumask_var(&rec->orig, GFP_KERNEL))
+		goto err_free;
+	if (!zalloc_cpumask_var(&rec->applied, GFP_KERNEL))
+		goto err_orig;
+	return rec;
+
+err_orig:
+	free_cpumask_var(rec->orig);
+err_free:
+	kfree(rec);
+	return NULL;
+}
+
+/*
+ * What an interrupt may use now. False if it can't be moved: per CPU, managed
+ * by its driver, exempt from balancing, or not in use.
+ */
+static bool devirt_irq_mask(unsigned int irq, struct cpumask *mask)
+{
+	struct irq_data *data;
+	bool movable = false;
+
+	rcu_read_lock();
+	data = irq_get_irq_data(irq);
+	if (data && irqd_is_started(data) && !irqd_is_per_cpu(data) &&
+	    !irqd_affinity_is_managed(data) &&
+	    !irq_check_status_bit(irq, IRQ_NO_BALANCING | IRQ_PER_CPU | IRQ_PER_CPU_DEVID)) {
+		cpumask_copy(mask, irq_data_get_affinity_mask(data));
+		movable = true;
+	}
+	rcu_read_unlock();
+	return movable;
+}
+
+static struct devirt_hostirq *devirt_hostirq_find(unsigned int irq)
+{
+	struct devirt_hostirq *rec;
+
+	list_for_each_entry(rec, &hostirqs, entry) {
+		if (rec->irq == irq)
+			return rec;
+	}
+	return NULL;
+}
+
+/* Notes of all that has to leave; nothing is moved yet. */
+static int devirt_hostirq_note(const struct cpumask *leased)
+{
+	struct devirt_hostirq *rec;
+	cpumask_var_t mask;
+	unsigned int irq;
+	int err = 0;
+
+	if (!alloc_cpumask_var(&mask, GFP_KERNEL))
+		return -ENOMEM;
+	for (irq = 1; irq < devirt_nr_irqs(); irq++) {
+		if (!devirt_irq_mask(irq, mask) || !cpumask_intersects(mask, leased) ||
+		    devirt_hostirq_find(irq))
+			continue;
+		rec = devirt_hostirq_alloc();
+		if (!rec) {
+			err = -ENOMEM;
+			break;
+		}
+		rec->irq = irq;
+		cpumask_copy(rec->orig, mask);
+		cpumask_copy(rec->applied, mask);
+		list_add(&rec->entry, &hostirqs);
+	}
+	free_cpumask_var(mask);
+	return err;
+}
+
+/* Uses no memory but @mask. */
+static void devirt_hostirq_place(const struct cpumask *leased, struct cpumask *mask)
+{
+	struct devirt_hostirq *rec, *next;
+
+	list_for_each_entry_safe(rec, next, &hostirqs, entry) {
+		bool there = devirt_irq_mask(rec->irq, mask);
+
+		/* Freed meanwhile; or somebody else has decided. */
+		if (there && !cpumask_equal(mask, rec->applied))
+			cpumask_copy(rec->orig, mask);
+		if (there) {
+			cpumask_andnot(rec->applied, rec->orig, leased);
+			if (!cpumask_intersects(rec->applied, cpu_online_mask))
+				cpumask_andnot(rec->applied, cpu_online_mask, leased);
+			if (!cpumask_equal(mask, rec->applied) &&
+			    irq_set_affinity(rec->irq, rec->applied))
+				cpumask_copy(rec->applied, mask);
+		}
+		if (!there || !cpumask_intersects(rec->orig, leased)) {
+			list_del(&rec->entry);
+			devirt_hostirq_free(rec);
+		}
+	}
+}
+
+static int devirt_wq_read(char *text, struct cpumask *mask)
+{
+	ssize_t len = devirt_hostattr_read(DEVIRT_WQ_CPUMASK, text, DEVIRT_WQ_TEXT);
+
+	return len < 0 ? len : cpumask_parse(text, mask);
+}
+
+/* The CPUs of unbound workqueues; uses no memory but @mask and @text. */
+static int devirt_wq_place(const struct cpumask *leased, struct cpumask *mask, char *text)
+{
+	int err = devirt_wq_read(text, mask);
+
+	/* A kernel without the attribute keeps its workers where they are. */
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	if (!wq_moved || !cpumask_equal(mask, wq_applied))
+		cpumask_copy(wq_orig, mask);
+	cpumask_andnot(wq_applied, wq_orig, leased);
+	if (!cpumask_intersects(wq_applied, cpu_online_mask))
+		cpumask_andnot(wq_applied, cpu_online_mask, leased);
+	if (!cpumask_equal(mask, wq_applied)) {
+		snprintf(text, DEVIRT_WQ_TEXT, "%*pb", cpumask_pr_args(wq_applied));
+		err = devirt_hostattr_write(DEVIRT_WQ_CPUMASK, text);
+		if (err)
+			return err;
+	}
+	wq_moved = cpumask_intersects(wq_orig, leased);
+	return 0;
+}
+
+/* Room that giving back needs, taken while it can still be refused. */
+static cpumask_var_t scratch_mask;
+static char *scratch_text;
+
+static int devirt_hostirq_reserve(void)
+{
+	if (scratch_text)
+		return 0;
+	if (!zalloc_cpumask_var(&scratch_mask, GFP_KERNEL))
+		return -ENOMEM;
+	if (!zalloc_cpumask_var(&wq_orig, GFP_KERNEL))
+		goto err_mask;
+	if (!zalloc_cpumask_var(&wq_applied, GFP_KERNEL))
+		goto err_orig;
+	scratch_text = kmalloc(DEVIRT_WQ_TEXT, GFP_KERNEL);
+	if (!scratch_text)
+		goto err_applied;
+	return 0;
+
+err_applied:
+	free_cpumask_var(wq_applied);
+err_orig:
+	free_cpumask_var(wq_orig);
+err_mask:
+	free_cpumask_var(scratch_mask);
+	return -ENOMEM;
+}
+
+static void devirt_hostirq_unreserve(void)
+{
+	kfree(scratch_text);
+	scratch_text = NULL;
+	free_cpumask_var(wq_applied);
+	free_cpumask_var(wq_orig);
+	free_cpumask_var(scratch_mask);
+}
+
+/**
+ * devirt_hostirq_update - the leased cores have changed
+ * @leased: all of them now
+ *
+ * May sleep; one call at a time. With fewer cores than before it allocates
+ * nothing and cannot fail. Return: 0 or an errno: call again with what there
+ * was before.
+ */
+int devirt_hostirq_update(const struct cpumask *leased)
+{
+	int err = 0;
+
+	if (cpumask_empty(leased) && !scratch_text)
+		return 0;
+	err = devirt_hostirq_reserve();
+	if (err)
+		return err;
+	err = devirt_hostirq_note(leased);
+	if (!err)
+		devirt_hostirq_place(leased, scratch_mask);
+	if (!err)
+		err = devirt_wq_place(leased, scratch_mask, scratch_text);
+	if (cpumask_empty(leased))
+		devirt_hostirq_unreserve();
+	return err;
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A set: the resources of one description, taken all or none.
+ *
+ * This is where the order of things is decided, and nothing else: first every
+ * record is checked and claimed, then every one asked whether it is in use, and
+ * only then is the first one taken. So most refusals come before any effect on
+ * the host. Whatever was taken is returned in reverse order.
+ */
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "compat/compat.h"
+#include "resource.h"
+
+/**
+ * devirt_refuse - note in the record why it is refused
+ * @res: the resource
+ * @reason: DEVIRT_REASON_*
+ * @err: the negative errno that goes with it
+ * @fmt: names the thing that the reason is about, for the record's detail
+ *
+ * Any context. Return: @err, so that a check can end with it.
+ */
+int devirt_refuse(struct devirt_resource *res, u32 reason, int err, const char *fmt, ...)
+{
+	va_list args;
+
+	res->rec.reason = reason;
+	res->rec.error = err;
+	va_start(args, fmt);
+	vscnprintf(res->rec.detail, sizeof(res->rec.detail), fmt, args);
+	va_end(args);
+	return err;
+}
+
+/* Whatever a kind forgot to explain still reaches the caller as a reason. */
+static void devirt_set_explain(struct devirt_resource *res, int err, const char *what)
+{
+	if (res->rec.reason)
+		return;
+	if (err == -ENOMEM)
+		devirt_refuse(res, DEVIRT_REASON_NO_MEMORY, err, "%s", what);
+	else
+		devirt_refuse(res, DEVIRT_REASON_INTERNAL, err, "%s", what);
+}
+
+/**
+ * devirt_set_create - make the resources of a description, empty handed
+ * @part: the partition
+ * @recs: the records; the refusal is noted in the one that fails
+ * @count: how many, at least 1
+ * @kind: finds the ops of a kind, or NULL
+ * @failed: index of the record that fails, @count if none
+ *
+ * May sleep. Return: the set, or an ERR_PTR: -ENOMEM, -EOPNOTSUPP for an
+ * unknown kind, -EINVAL for a reserved field that isn't zero.
+ */
+struct devirt_set *devirt_set_create(struct devirt_partition *part,
+				     const struct devirt_record *recs, u32 count,
+				     devirt_kind_fn kind, u32 *failed)
+{
+	struct devirt_set *set;
+	u32 i;
+
+	*failed = count;
+	set = kvzalloc(struct_size(set, res, count), GFP_KERNEL);
+	if (!set)
+		return ERR_PTR(-ENOMEM);
+	set->count = count;
+
+	for (i = 0; i < count; i++) {
+		const struct devirt_resource_ops *ops = kind(recs[i].kind);
+		struct devirt_resource *res;
+
+		/* An unknown kind still gets a resource, to carry its refusal. */
+		res = kzalloc(ops ? ops->size : sizeof(*res), GFP_KERNEL);
+		if (!res)
+			goto err_free;
+		INIT_LIST_HEAD(&res->claims);
+		res->ops = ops;
+		res->part = part;
+		res->set = set;
+		res->index = i;
+		res->rec = recs[i];
+		res->rec.state = DEVIRT_STATE_NEW;
+		res->rec.reason = DEVIRT_REASON_NONE;
+		res->rec.error = 0;
+		memset(res->rec.detail, 0, sizeof(res->rec.detail));
+		set->res[i] = res;
+	}
+	return set;
+
+err_free:
+	devirt_set_free(set);
+	return ERR_PTR(-ENOMEM);
+}
+
+/**
+ * devirt_set_check - would all of it be granted?
+ * @set: the set
+ * @dry: nothing will be acquired
+ * @failed: index of the record that is refused, untouched if none
+ *
+ * Nothing is changed but claims, which devirt_set_drop() undoes. Undone here
+ * if it fails. May sleep. Return: 0 or the errno of the record refused.
+ */
+int devirt_set_check(struct devirt_set *set, bool dry, u32 *failed)
+{
+	struct devirt_resource *res;
+	int err;
+	u32 i;
+
+	set->dry = dry;
+	for (i = 0; i < set->count; i++) {
+		res = set->res[i];
+		if (!res->ops) {
+			err = devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP, "kind");
+			goto err_drop;
+		}
+		if (res->rec.reserved[0] || res->rec.reserved[1]) {
+			err = devirt_refuse(res, DEVIRT_REASON_INVALID, -EINVAL, "reserved");
+			goto err_drop;
+		}
+		err = res->ops->check(res);
+		if (err) {
+			devirt_set_explain(res, err, "check");
+			devirt_unclaim(res);
+			goto err_drop;
+		}
+		res->checked = true;
+	}
+	for (i = 0; i < set->count; i++) {
+		res = set->res[i];
+		err = res->ops->veto ? res->ops->veto(res) : 0;
+		if (err) {
+			devirt_set_explain(res, err, "veto");
+			goto err_drop;
+		}
+	}
+	return 0;
+
+err_drop:
+	*failed = i;
+	devirt_set_drop(set);
+	return err;
+}
+
+/**
+ * devirt_set_acquire - take all of it
+ * @set: the set, checked
+ * @failed: index of the record that couldn't be had, untouched if none
+ *
+ * On failure what was taken is still held: the caller returns it by
+ * devirt_set_release(), in a worker. May sleep. Return: 0 or that record's
+ * errno.
+ */
+int devirt_set_acquire(struct devirt_set *set, u32 *failed)
+{
+	u32 i;
+
+	for (i = 0; i < set->count; i++) {
+		struct devirt_resource *res = set->res[i];
+		int err = res->ops->acquire(res);
+
+		if (err) {
+			devirt_set_explain(res, err, "acquire");
+			*failed = i;
+			return err;
+		}
+		res->acquired = true;
+		res->rec.state = DEVIRT_STATE_HELD;
+	}
+	return 0;
+}
+
+/**
+ * devirt_set_release - give back what is held, last taken first
+ * @set: the set
+ *
+ * Goes on past what can't be returned yet, and can be called again for that.
+ * Runs in a worker; may sleep. Return: DEVIRT_STATE_RELEASED, _DRAINING or
+ * _QUARANTINE.
+ */
+int devirt_set_release(struct devirt_set *set)
+{
+	int state = DEVIRT_STATE_RELEASED;
+	u32 i;
+
+	for (i = set->count; i-- > 0;) {
+		struct devirt_resource *res = set->res[i];
+		int err;
+
+		if (!res->acquired)
+			continue;
+		err = res->ops->release(res);
+		if (!err) {
+			res->acquired = false;
+			res->checked = false;
+			res->ops->drop(res);
+			devirt_unclaim(res);
+			res->rec.state = DEVIRT_STATE_RELEASED;
+		} else if (err == -EAGAIN) {
+			res->rec.state = DEVIRT_STATE_DRAINING;
+			state = DEVIRT_STATE_DRAINING;
+		} else {
+			devirt_set_explain(res, err, "release");
+			res->rec.state = DEVIRT_STATE_QUARANTINE;
+			if (state == DEVIRT_STATE_RELEASED)
+				state = DEVIRT_STATE_QUARANTINE;
+		}
+	}
+	return state;
+}
+
+/**
+ * devirt_set_draining - was something in use when it was released last?
+ * @set: the set
+ */
+bool devirt_set_draining(struct devirt_set *set)
+{
+	u32 i;
+
+	for (i = 0; i < set->count; i++) {
+		if (set->res[i]->rec.state == DEVIRT_STATE_DRAINING)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * devirt_set_drop - undo the check of all that is not held
+ * @set: the set
+ *
+ * May sleep.
+ */
+void devirt_set_drop(struct devirt_set *set)
+{
+	u32 i;
+
+	for (i = set->count; i-- > 0;) {
+		struct devirt_resource *res = set->res[i];
+
+		if (!res->checked || res->acquired)
+			continue;
+		res->checked = false;
+		res->ops->drop(res);
+		devirt_unclaim(res);
+	}
+}
+
+/**
+ * devirt_set_free - free a set of which nothing is held or checked
+ * @set: the set
+ */
+void devirt_set_free(struct devirt_set *set)
+{
+	u32 i;
+
+	for (i = 0; i < set->count; i++)
+		kfree(set->res[i]);
+	kvfree(set);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _DEVIRT_VCPU_H
+#define _DEVIRT_VCPU_H
+
+#include <linux/types.h>
+
+struct devirt_partition;
+struct devirt_set;
+struct devirt_vmm;
+struct pid;
+
+struct devirt_vmm *devirt_vmm_create(struct devirt_partition *part,
+				     struct devirt_set *set, struct pid *pid);
+void devirt_vmm_stop(struct devirt_vmm *vmm);
+bool devirt_vmm_replaceable(struct devirt_vmm *vmm, struct pid *pid);
+u32 devirt_vmm_pid(struct devirt_vmm *vmm);
+u32 devirt_vmm_thread(struct devirt_vmm *vmm, u32 index);
+void devirt_vcpu_entering(u32 vcpu);
+
+#endif /* _DEVIRT_VCPU_H */

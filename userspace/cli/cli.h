@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What all commands share. */
+#ifndef DEVIRT_CLI_H
+#define DEVIRT_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "libdevirt.h"
+
+#ifndef DEVIRT_VERSION
+#define DEVIRT_VERSION	"unknown"
+#endif
+
+#define DEVIRT_CONF_DIR	"/etc/devirt"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+
+/* Exit statuses; devirt(8) documents them. */
+#define EXIT_OK		0
+#define EXIT_REFUSED	1	/* the kernel or the host said no */
+#define EXIT_USAGE	2	/* bad command line or partition file */
+#define EXIT_NO_MODULE	3	/* the module isn't loaded, or isn't ours to use */
+#define EXIT_RUN	125	/* run: devirt itself failed, the VMM wasn't started */
+#define EXIT_NO_EXEC	126	/* run: the VMM can't be executed */
+#define EXIT_NOT_FOUND	127	/* run: the VMM isn't there */
+
+/**
+ * struct command - one entry of the command table
+ * @name: as typed
+ * @args: synopsis after the name
+ * @help: one line
+ * @options: long options, "--name" or "--name=", closed with NULL; used for
+ *	the usage text, for shell completion and to refuse those it hasn't
+ * @run: returns an exit status
+ */
+struct command {
+	const char *name;
+	const char *args;
+	const char *help;
+	const char *const *options;
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct command command_check, command_devices, command_plan, command_run,
+	command_create, command_show, command_release, command_args, command_events;
+
+/**
+ * struct options - those that more than one command knows
+ * @json: print JSON
+ * @quiet: run: don't tell what was leased
+ * @follow: events: wait for more
+ * @all: devices: also VFs and bridges; show: also what is free
+ * @one_line: args: all on one line
+ * @topology: plan, args: an hwloc file instead of this machine
+ * @max_wait: run, release: seconds to wait for a draining VMM
+ */
+struct options {
+	bool json;
+	bool quiet;
+	bool follow;
+	bool all;
+	bool one_line;
+	const char *topology;
+	int max_wait;
+};
+
+extern struct options opt;
+/* The command that is running, for errors; NULL before it is known. */
+extern const struct command *current;
+
+/* Parses the options of @command; what is left is argv[optind...]. With
+ * @stop_early the first argument that is no option ends them.
+ * Returns 0, or the exit status to end with.
+ */
+int parse_options(const struct command *command, int argc, char **argv);
+void print_command_usage(FILE *file, const struct command *command);
+
+/* ----------------------------------------------------------------- errors */
+
+/**
+ * struct problem - all that can be known of an error; start with zero
+ * @error: errno, or 0
+ * @reason: DEVIRT_REASON_*, or 0
+ * @record: index of the refused record plus one, 0 for none
+ * @file: partition file it is in
+ * @line: and the line; 0 for none
+ * @remedy: what to do about it
+ */
+struct problem {
+	int error;
+	uint32_t reason;
+	uint32_t record;
+	const char *file;
+	int line;
+	const char *remedy;
+};
+
+/* Tells the user, on stderr, or as JSON where that was asked for. Returns
+ * @status, so that it can be returned.
+ */
+int fail(int status, const struct problem *problem, const char *format, ...) PRINTF_LIKE(3, 4);
+int fail_usage(const char *format, ...) PRINTF_LIKE(1, 2);
+int fail_memory(void);
+/* Not an error, but worth telling; on stderr. */
+void warn(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* ----------------------------------------------------------------- module */
+
+/* Opens /dev/devirt. Returns a descriptor, or -1 with *status set, told. */
+int need_module(int *status);
+/* The same, but without a word: -errno. */
+int try_module(void);
+/* What was refused, and why, in words. Returns the exit status. */
+int fail_apply(int device, int error, const struct devirt_record *records, uint32_t count,
+	       uint32_t failed);
+int fail_open(int error, const char *name);
+
+/* --------------------------------------------------------------- printing */
+
+struct libscols_table;
+struct libscols_line;
+
+/* A table that fits the terminal, or 80 columns. The heading's last character
+ * says how: '>' aligned right, '~' may be wrapped.
+ */
+struct libscols_table *table_new(const char *const headings[]);
+struct libscols_line *table_line(struct libscols_table *table);
+void table_cell(struct libscols_line *line, size_t column, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+void table_print(struct libscols_table *table, FILE *file);
+void table_color(struct libscols_line *line, size_t column, const char *color);
+
+struct json_object;
+
+/* Prints on stdout, for people as well as programs, and frees it. */
+int json_print(struct json_object *object);
+struct json_object *json_text(const char *text);	/* null for NULL */
+struct json_object *json_addr(const struct devirt_pci_addr *addr);
+struct json_object *json_record(const struct devirt_record *record, const char *section,
+				bool held);
+
+/* "2G", "2M", "512K": the largest unit that divides it; free() */
+char *size_text(uint64_t bytes);
+/* "2,3,6-7" of a sorted array; free() */
+char *list_text(const unsigned int *numbers, size_t count);
+/* "node 1", or "any node" */
+const char *node_text(int node, char text[24]);
+/* What a record is, for a table: "cpu", "2M pages", ...; free() */
+char *record_resource(const struct devirt_record *record);
+char *record_choice(const struct devirt_record *record);
+
+#endif

@@ -309,8 +309,8 @@ static int add_counted_vcpus(struct cpu_plan *p)
 		node_why(p, candidate->core, why);
 		for (unsigned int k = 0; k < p->threads && !status; k++) {
 			if (k)
-				snprintf(why, sizeof(why), "sibling of CPU %u, as vCPU %u of vCPU %u",
-					 candidate->core->cpus[0], vcpu, vcpu - 1);
+				snprintf(why, sizeof(why), "sibling of CPU %u",
+					 candidate->core->cpus[0]);
 			status = add(p, candidate->core->cpus[k], DEVIRT_ROLE_VCPU, vcpu++, why);
 		}
 	}

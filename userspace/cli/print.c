@@ -346,9 +346,17 @@ char *record_resource(const struct devirt_record *record)
 
 char *record_choice(const struct devirt_record *record)
 {
-	char addr[DEVIRT_ADDR_TEXT], *text;
+	char addr[DEVIRT_ADDR_TEXT], *text, *size;
 	static const struct devirt_pci_addr none;
+	int ret;
 
+	if (record->kind == DEVIRT_KIND_MEMORY) {
+		size = size_text(record->memory.page_size);
+		ret = asprintf(&text, "%llu pages of %s",
+			       (unsigned long long)record->memory.pages, size ? size : "?");
+		free(size);
+		return ret < 0 ? NULL : text;
+	}
 	/* a VF that is held has an address of its own */
 	if (record->kind != DEVIRT_KIND_VF || devirt_addr_equal(&record->vf.addr, &none))
 		return devirt_describe_record(record);

@@ -85,6 +85,7 @@ int devirt_claim(struct devirt_resource *res, enum devirt_claim_class class, u64
 		kfree(claim);
 	return err;
 }
+DEVIRT_EXPORT_FOR_TEST(devirt_claim);
 
 /**
  * devirt_claim_holder - has anybody claimed this thing?

@@ -34,6 +34,7 @@ int devirt_refuse(struct devirt_resource *res, u32 reason, int err, const char *
 	va_end(args);
 	return err;
 }
+DEVIRT_EXPORT_FOR_TEST(devirt_refuse);
 
 /* Whatever a kind forgot to explain still reaches the caller as a reason. */
 static void devirt_set_explain(struct devirt_resource *res, int err, const char *what)
@@ -96,6 +97,7 @@ err_free:
 	devirt_set_free(set);
 	return ERR_PTR(-ENOMEM);
 }
+DEVIRT_EXPORT_FOR_TEST(devirt_set_create);
 
 /**
  * devirt_set_check - would all of it be granted?
@@ -146,6 +148,7 @@ err_drop:
 	devirt_set_drop(set);
 	return err;
 }
+DEVIRT_EXPORT_FOR_TEST(devirt_set_check);
 
 /**
  * devirt_set_acquire - take all of it
@@ -174,6 +177,7 @@ int devirt_set_acquire(struct devirt_set *set, u32 *failed)
 	}
 	return 0;
 }
+DEVIRT_EXPORT_FOR_TEST(devirt_set_acquire);
 
 /**
  * devirt_set_release - give back what is held, last taken first
@@ -213,6 +217,7 @@ int devirt_set_release(struct devirt_set *set)
 	}
 	return state;
 }
+DEVIRT_EXPORT_FOR_TEST(devirt_set_release);
 
 /**
  * devirt_set_draining - was something in use when it was released last?
@@ -228,6 +233,7 @@ bool devirt_set_draining(struct devirt_set *set)
 	}
 	return false;
 }
+DEVIRT_EXPORT_FOR_TEST(devirt_set_draining);
 
 /**
  * devirt_set_drop - undo the check of all that is not held
@@ -249,6 +255,7 @@ void devirt_set_drop(struct devirt_set *set)
 		devirt_unclaim(res);
 	}
 }
+DEVIRT_EXPORT_FOR_TEST(devirt_set_drop);
 
 /**
  * devirt_set_free - free a set of which nothing is held or checked
@@ -262,3 +269,4 @@ void devirt_set_free(struct devirt_set *set)
 		kfree(set->res[i]);
 	kvfree(set);
 }
+DEVIRT_EXPORT_FOR_TEST(devirt_set_free);

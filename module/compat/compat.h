@@ -9,6 +9,7 @@
 #include <linux/blkdev.h>
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/irq.h>
@@ -16,6 +17,16 @@
 #include <linux/irqnr.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+
+/*
+ * Internal functions that the KUnit module calls; exported only on kernels that
+ * have KUnit.
+ */
+#if IS_ENABLED(CONFIG_KUNIT)
+#define DEVIRT_EXPORT_FOR_TEST(symbol)	EXPORT_SYMBOL_GPL(symbol)
+#else
+#define DEVIRT_EXPORT_FOR_TEST(symbol)
+#endif
 
 #ifndef __counted_by
 #define __counted_by(member)

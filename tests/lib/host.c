@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host's state, as facts that can be compared: drivers, driver overrides,
+ * VF counts and power policy of PCI functions, huge pages, CPUs, and the
+ * affinity of every task, every interrupt and of workqueues.
+ *
+ * A task or an interrupt that is in only one of two snapshots is no difference:
+ * they come and go. Interrupts are told by their name, since a driver that
+ * leaves and returns gets other numbers. Whatever else is only in one of them
+ * is a difference.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host.h"
+
+static void add(struct host *host, const char *value, const char *note, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void *must(void *memory)
+{
+	if (!memory) {
+		perror("memory");
+		abort();
+	}
+	return memory;
+}
+
+static void add(struct host *host, const char *value, const char *note, const char *fmt, ...)
+{
+	struct host_line *line;
+	char key[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(key, sizeof(key), fmt, args);
+	va_end(args);
+	if (!(host->count & (host->count + 1)))
+		host->lines = must(realloc(host->lines,
+					   2 * (host->count + 1) * sizeof(*host->lines)));
+	line = &host->lines[host->count++];
+	line->key = must(strdup(key));
+	line->value = must(strdup(value));
+	line->note = must(strdup(note));
+}
+
+/* A file's text without the last newline; false if it can't be read. */
+static bool slurp(int dir, const char *path, char *buf, size_t size)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	size_t done = 0;
+	ssize_t len;
+
+	if (fd < 0)
+		return false;
+	while (done < size - 1 && (len = read(fd, buf + done, size - 1 - done)) > 0)
+		done += len;
+	close(fd);
+	if (done && buf[done - 1] == '\n')
+		done--;
+	buf[done] = '\0';
+	return done || len == 0;
+}
+
+static DIR *open_dir(const char *path)
+{
+	DIR *dir = opendir(path);
+
+	if (!dir && errno != ENOENT && errno != ESRCH)
+		perror(path);
+	return dir;
+}
+
+static void take_pci(struct host *host)
+{
+	static const char *const attrs[] = { "driver_override", "sriov_numvfs", "power/control" };
+	DIR *dir = open_dir("/sys/bus/pci/devices");
+	char path[600], text[512];
+	struct dirent *entry;
+	ssize_t len;
+	size_t i;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/driver", entry->d_name);
+		len = readlinkat(dirfd(dir), path, text, sizeof(text) - 1);
+		text[len > 0 ? len : 0] = '\0';
+		add(host, strrchr(text, '/') ? strrchr(text, '/') + 1 : "-", "",
+		    "pci/%s/driver", entry->d_name);
+		for (i = 0; i < sizeof(attrs) / sizeof(attrs[0]); i++) {
+			snprintf(path, sizeof(path), "%s/%s", entry->d_name, attrs[i]);
+			if (slurp(dirfd(dir), path, text, sizeof(text)))
+				add(host, text, "", "pci/%s/%s", entry->d_name, attrs[i]);
+		}
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void take_pages(struct host *host)
+{
+	DIR *nodes = open_dir("/sys/devices/system/node"), *sizes;
+	struct dirent *node, *size;
+	char path[600], text[64];
+
+	while (nodes && (node = readdir(nodes))) {
+		if (strncmp(node->d_name, "node", 4) || !isdigit(node->d_name[4]))
+			continue;
+		snprintf(path, sizeof(path), "/sys/devices/system/node/%s/hugepages",
+			 node->d_name);
+		sizes = open_dir(path);
+		while (sizes && (size = readdir(sizes))) {
+			if (size->d_name[0] == '.')
+				continue;
+			snprintf(path, sizeof(path), "%s/nr_hugepages", size->d_name);
+			if (slurp(dirfd(sizes), path, text, sizeof(text)))
+				add(host, text, "", "%s/%s", node->d_name, size->d_name);
+		}
+		if (sizes)
+			closedir(sizes);
+	}
+	if (nodes)
+		closedir(nodes);
+}
+
+/* Names of interrupt number @irq in the text of /proc/interrupts, or "". */
+static void irq_name(const char *table, const char *irq, char *name, size_t size)
+{
+	const char *line = table, *end;
+	char head[300];
+
+	name[0] = '\0';
+	snprintf(head, sizeof(head), "%s:", irq);
+	for (; line && *line; line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		while (*line == ' ')
+			line++;
+		if (strncmp(line, head, strlen(head)))
+			continue;
+		/* After the counts: chip, its own number, what asked for it. */
+		line += strlen(head);
+		while (line < end && (*line == ' ' || isdigit(*line)))
+			line++;
+		while (line < end && *line != ' ')
+			line++;
+		while (line < end && *line == ' ')
+			line++;
+		while (line < end && *line != ' ')
+			line++;
+		while (line < end && *line == ' ')
+			line++;
+		snprintf(name, size, "%.*s", (int)(end - line), line);
+		return;
+	}
+}
+
+static int compare_numbers(const struct dirent **a, const struct dirent **b)
+{
+	return atoi((*a)->d_name) - atoi((*b)->d_name);
+}
+
+static int is_number(const struct dirent *entry)
+{
+	return isdigit(entry->d_name[0]);
+}
+
+static void take_irqs(struct host *host)
+{
+	char path[300], text[512], name[256], key[300];
+	struct dirent **irqs;
+	size_t first = host->count, j;
+	char *table;
+	int i, count, same;
+
+	table = must(malloc(1 << 18));
+	if (!slurp(AT_FDCWD, "/proc/interrupts", table, 1 << 18))
+		perror("/proc/interrupts");
+	count = scandir("/proc/irq", &irqs, is_number, compare_numbers);
+	if (count < 0)
+		perror("/proc/irq");
+	for (i = 0; i < count; i++) {
+		irq_name(table, irqs[i]->d_name, name, sizeof(name));
+		snprintf(path, sizeof(path), "/proc/irq/%s/smp_affinity", irqs[i]->d_name);
+		if (name[0] && slurp(AT_FDCWD, path, text, sizeof(text))) {
+			snprintf(key, sizeof(key), "irq/%s", name);
+			/* A driver may give all of its vectors one name. */
+			for (same = 0, j = first; j < host->count; j++) {
+				if (!strncmp(host->lines[j].key, key, strlen(key)) &&
+				    host->lines[j].key[strlen(key)] == '#')
+					same++;
+			}
+			add(host, text, irqs[i]->d_name, "%s#%d", key, same);
+		}
+		free(irqs[i]);
+	}
+	if (count >= 0)
+		free(irqs);
+	free(table);
+}
+
+static void take_task(struct host *host, const char *process, const char *task)
+{
+	char path[600], text[4096], comm[64], mask[512];
+	unsigned long long start = 0;
+	char *at, *end;
+	int i;
+
+	snprintf(path, sizeof(path), "/proc/%s/task/%s/stat", process, task);
+	if (!slurp(AT_FDCWD, path, text, sizeof(text)))
+		return;
+	end = strrchr(text, ')');
+	at = strchr(text, '(');
+	if (!at || !end)
+		return;
+	snprintf(comm, sizeof(comm), "%.*s", (int)(end - at - 1), at + 1);
+	/* Dead and only not waited for yet: its affinity is no more. */
+	if (end[2] == 'Z' || end[2] == 'X')
+		return;
+	/* The start is field 22; the one after the name is the third. */
+	for (at = end + 1, i = 3; at && i <= 22; i++) {
+		at = strchr(at, ' ');
+		if (at)
+			at++;
+	}
+	if (at)
+		start = strtoull(at, NULL, 10);
+	snprintf(path, sizeof(path), "/proc/%s/task/%s/status", process, task);
+	if (!slurp(AT_FDCWD, path, text, sizeof(text)))
+		return;
+	at = strstr(text, "\nCpus_allowed:");
+	if (!at)
+		return;
+	at += strlen("\nCpus_allowed:");
+	at += strspn(at, " \t");
+	snprintf(mask, sizeof(mask), "%.*s", (int)strcspn(at, "\n"), at);
+	/*
+	 * The thread of an interrupt follows that one's affinity, but only when
+	 * it runs next: the interrupt's own line says what it will be.
+	 */
+	if (strstr(comm, "irq/") == comm)
+		return;
+	add(host, mask, comm, "task/%s/%s@%llu", process, task, start);
+}
+
+static void take_tasks(struct host *host)
+{
+	DIR *processes = open_dir("/proc"), *tasks;
+	struct dirent *process, *task;
+	char path[600];
+
+	while (processes && (process = readdir(processes))) {
+		if (!isdigit(process->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task", process->d_name);
+		tasks = open_dir(path);
+		while (tasks && (task = readdir(tasks))) {
+			if (isdigit(task->d_name[0]))
+				take_task(host, process->d_name, task->d_name);
+		}
+		if (tasks)
+			closedir(tasks);
+	}
+	if (processes)
+		closedir(processes);
+}
+
+static void take_file(struct host *host, const char *path, const char *key)
+{
+	char text[4096];
+
+	if (slurp(AT_FDCWD, path, text, sizeof(text)))
+		add(host, text, "", "%s", key);
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(((const struct host_line *)a)->key, ((const struct host_line *)b)->key);
+}
+
+/**
+ * host_take - look at the host
+ * @host: filled in; to be freed by host_free()
+ */
+void host_take(struct host *host)
+{
+	memset(host, 0, sizeof(*host));
+	take_pci(host);
+	take_pages(host);
+	take_irqs(host);
+	take_tasks(host);
+	take_file(host, "/sys/devices/virtual/workqueue/cpumask", "workqueue/cpumask");
+	take_file(host, "/proc/irq/default_smp_affinity", "irq-default");
+	take_file(host, "/sys/devices/system/cpu/online", "cpu/online");
+	qsort(host->lines, host->count, sizeof(*host->lines), compare_lines);
+}
+
+/**
+ * host_write - print a snapshot
+ * @host: the snapshot
+ * @file: where to
+ */
+void host_write(const struct host *host, FILE *file)
+{
+	size_t i;
+
+	for (i = 0; i < host->count; i++)
+		fprintf(file, "%s = %s%s%s\n", host->lines[i].key, host->lines[i].value,
+			host->lines[i].note[0] ? "\t# " : "", host->lines[i].note);
+}
+
+/**
+ * host_read - read what host_write() has printed
+ * @host: filled in
+ * @file: where from
+ *
+ * Return: false if it isn't a snapshot.
+ */
+bool host_read(struct host *host, FILE *file)
+{
+	char line[8192], *value, *note;
+
+	memset(host, 0, sizeof(*host));
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		value = strstr(line, " = ");
+		if (!value)
+			return false;
+		*value = '\0';
+		value += 3;
+		note = strstr(value, "\t# ");
+		if (note)
+			*note = '\0';
+		add(host, value, note ? note + 3 : "", "%s", line);
+	}
+	/* An empty file is no snapshot: whoever made it has failed. */
+	return host->count;
+}
+
+static bool comes_and_goes(const char *key)
+{
+	return !strncmp(key, "task/", 5) || !strncmp(key, "irq/", 4);
+}
+
+/**
+ * host_diff - print how two snapshots differ
+ * @a: the first
+ * @b: the second
+ * @file: where to
+ * @prefix: of each line
+ *
+ * Return: how many differences there are.
+ */
+int host_diff(const struct host *a, const struct host *b, FILE *file, const char *prefix)
+{
+	size_t i = 0, j = 0;
+	int order, count = 0;
+
+	while (i < a->count || j < b->count) {
+		const struct host_line *from = i < a->count ? &a->lines[i] : NULL;
+		const struct host_line *to = j < b->count ? &b->lines[j] : NULL;
+
+		order = !from ? 1 : !to ? -1 : strcmp(from->key, to->key);
+		if (order <= 0)
+			i++;
+		if (order >= 0)
+			j++;
+		if (!order && !strcmp(from->value, to->value))
+			continue;
+		if (order && comes_and_goes(order < 0 ? from->key : to->key))
+			continue;
+		fprintf(file, "%s%s (%s): %s -> %s\n", prefix, order <= 0 ? from->key : to->key,
+			order <= 0 ? from->note : to->note, order <= 0 ? from->value : "nothing",
+			order >= 0 ? to->value : "nothing");
+		count++;
+	}
+	return count;
+}
+
+/**
+ * host_free - free a snapshot
+ * @host: the snapshot
+ */
+void host_free(struct host *host)
+{
+	size_t i;
+
+	for (i = 0; i < host->count; i++) {
+		free(host->lines[i].key);
+		free(host->lines[i].value);
+		free(host->lines[i].note);
+	}
+	free(host->lines);
+	memset(host, 0, sizeof(*host));
+}

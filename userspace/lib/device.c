@@ -46,6 +46,7 @@ static const char *kind_of(uint32_t class_code)
 /* Names of the class devices that are a part of the function. */
 static void add_names(struct devirt_device *device, const char *class_name)
 {
+	long long hidden;
 	char **names;
 	size_t count;
 
@@ -54,9 +55,11 @@ static void add_names(struct devirt_device *device, const char *class_name)
 	for (size_t i = 0; i < count; i++) {
 		size_t length = strlen(device->names);
 
-		/* whole disks, not their partitions */
+		/* whole disks, not their partitions, nor the paths of one disk */
 		if (!strcmp(class_name, "block") &&
-		    dv_exists("/sys/class/block/%s/partition", names[i]))
+		    (dv_exists("/sys/class/block/%s/partition", names[i]) ||
+		     (!dv_read_number(&hidden, "/sys/class/block/%s/hidden", names[i]) &&
+		      hidden)))
 			continue;
 		/* card0 is the device, card0-HDMI-A-1 one of its plugs */
 		if (!strcmp(class_name, "drm") &&
@@ -129,6 +132,16 @@ int devirt_device_read(const struct devirt_pci_addr *addr, struct devirt_device 
 	return 0;
 }
 
+static int by_address(const void *left, const void *right)
+{
+	const struct devirt_pci_addr *a = &((const struct devirt_device *)left)->addr;
+	const struct devirt_pci_addr *b = &((const struct devirt_device *)right)->addr;
+
+	if (a->domain != b->domain)
+		return a->domain < b->domain ? -1 : 1;
+	return (a->bus << 8 | a->devfn) - (b->bus << 8 | b->devfn);
+}
+
 int devirt_device_list(struct devirt_device **devices, size_t *count)
 {
 	struct devirt_pci_addr addr;
@@ -154,6 +167,7 @@ int devirt_device_list(struct devirt_device **devices, size_t *count)
 			found++;
 	}
 	*count = found;
+	qsort(*devices, found, sizeof(**devices), by_address);
 out:
 	devirt_free_names(names, n);
 	return ret;

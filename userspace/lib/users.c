@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <libmount.h>
 #include <limits.h>
@@ -97,8 +98,25 @@ char *dv_disk_use(const char *name)
 	return text;
 }
 
+/* Something has it exclusively that can't be seen from here. */
+static bool is_claimed(const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	/* opening a drive without a medium makes it look for one */
+	if (dv_exists("/sys/class/block/%s/device/media", name) || !strncmp(name, "sr", 2))
+		return false;
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == EBUSY;
+}
+
 static void add_disks(const struct devirt_pci_addr *addr, char **text)
 {
+	const char *claimed = NULL;
 	char **names;
 	size_t count;
 
@@ -112,8 +130,13 @@ static void add_disks(const struct devirt_pci_addr *addr, char **text)
 		use = dv_disk_use(names[i]);
 		if (use)
 			dv_append(text, "%s%s %s", *text ? ", " : "", names[i], use);
+		else if (is_claimed(names[i]))
+			claimed = names[i];
 		free(use);
 	}
+	/* a whole disk counts as claimed when one of its partitions is */
+	if (claimed && !*text)
+		dv_append(text, "%s is claimed, perhaps mounted in another namespace", claimed);
 	devirt_free_names(names, count);
 }
 

@@ -470,7 +470,10 @@ static char *next_line(char *buffer, int size, void *user)
 		return NULL;
 	}
 	/* inih would take an indented line for more of the value before it */
-	text = p->text + strspn(p->text, " \t\r");
+	text = p->text;
+	if (p->line == 1 && !strncmp(text, "\xef\xbb\xbf", 3))
+		text += 3;
+	text += strspn(text, " \t\r");
 	if (strlen(text) + 2 > (size_t)size) {
 		refuse(p, p->line, NULL, "the line is longer than %d characters", size - 3);
 		return NULL;

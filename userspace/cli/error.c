@@ -52,7 +52,7 @@ int fail(int status, const struct problem *problem, const char *format, ...)
 	if (!problem)
 		problem = &none;
 	/* programs that start a VMM tell devirt's failure from the VMM's */
-	if (current == &command_run)
+	if (current == &command_run && status < EXIT_RUN)
 		status = EXIT_RUN;
 	va_start(args, format);
 	ret = vasprintf(&message, format, args);

@@ -240,7 +240,7 @@ static int unknown_command(const char *name)
 	return fail_usage("unknown command '%s'", name);
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 	int status;
@@ -272,9 +272,17 @@ int main(int argc, char **argv)
 	status = parse_options(current, argc - 1, argv + 1);
 	if (status)
 		return status < 0 ? EXIT_OK : status;
-	status = current->run(argc - 1 - optind, argv + 1 + optind);
-	/* a full disk or a closed pipe must not look like success */
-	if (fflush(stdout) || ferror(stdout))
+	return current->run(argc - 1 - optind, argv + 1 + optind);
+}
+
+int main(int argc, char **argv)
+{
+	int status = dispatch(argc, argv);
+
+	/* a full disk must not look like success */
+	if (fflush(stdout) || ferror(stdout)) {
+		warn("writing the output: %s", strerror(errno));
 		return status ? status : EXIT_REFUSED;
+	}
 	return status;
 }

@@ -42,6 +42,23 @@ static int fail_create(int device, int error, const char *name)
 	return status;
 }
 
+/* The kernel chose which VF: what the plan said of it is over. */
+static void update_why(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->records.count; i++) {
+		const struct devirt_record_vf *vf = &plan->records.v[i].vf;
+		char *why;
+
+		if (plan->records.v[i].kind != DEVIRT_KIND_VF)
+			continue;
+		if (asprintf(&why, "VF %u of %u%s", vf->index, vf->pool,
+			     vf->flags & DEVIRT_VF_POOL_MADE ? ", which devirt made" : "") < 0)
+			continue;
+		free(plan->items[i].why);
+		plan->items[i].why = why;
+	}
+}
+
 int lease_take(struct plan *plan, int device, uint32_t flags, int *status)
 {
 	uint32_t failed;
@@ -53,8 +70,10 @@ int lease_take(struct plan *plan, int device, uint32_t flags, int *status)
 		return -1;
 	}
 	ret = devirt_apply_records(fd, flags, plan->records.v, plan->records.count, &failed);
-	if (ret >= 0)
+	if (ret >= 0) {
+		update_why(plan);
 		return fd;
+	}
 	*status = fail_apply(device, ret, plan->records.v, plan->records.count, failed);
 	close(fd);
 	return -1;

@@ -188,20 +188,23 @@ static int run(int argc, char **argv)
 	struct config *config;
 	struct plan plan;
 	int device, partition, status, error;
+	const char *name;
 
 	if (!argc)
 		return fail_usage("which partition, and which VMM?");
-	if (argc > 1 && !strcmp(argv[1], "--")) {
-		argv[1] = argv[0];
-		argv++;
-		argc--;
-	}
-	if (argc < 2)
-		return fail_usage("which VMM shall run in partition '%s'?", argv[0]);
-	status = config_load(&config, argv[0]);
+	name = argv[0];
+	/* options may stand behind the name too, as no VMM begins with a dash;
+	 * this takes the "--" as well
+	 */
+	status = parse_options(&command_run, argc, argv);
+	if (status)
+		return status < 0 ? EXIT_OK : status;
+	argv += optind;
+	if (!*argv)
+		return fail_usage("which VMM shall run in partition '%s'?", name);
+	status = config_load(&config, name);
 	if (status)
 		return status;
-	argv++;
 	status = vmm_find(argv[0]);
 	if (status) {
 		error = errno;

@@ -66,8 +66,8 @@ static struct json_object *partition_json(const struct devirt_get *get)
 	json_object_object_add(object, "state", json_text(devirt_state_name(get->state)));
 	json_object_object_add(object, "persistent", json_object_new_boolean(get->persistent));
 	json_object_object_add(object, "vmm", get->vmm ? json_object_new_int64(get->vmm) : NULL);
-	json_object_object_add(object, "owner",
-			       get->owner ? json_object_new_int64(get->owner) : NULL);
+	json_object_object_add(object, "owner", get->owner && !get->persistent ?
+			       json_object_new_int64(get->owner) : NULL);
 	return object;
 }
 
@@ -90,7 +90,7 @@ static void print_all_json(const struct held *held)
 
 static int show_all(int device)
 {
-	static const char *const headings[] = { "NAME", "STATE", "KEPT", "VMM", "OWNER",
+	static const char *const headings[] = { "NAME", "STATE", "KEPT", "VMM>", "OWNER>",
 						"RESOURCES~", NULL };
 	struct libscols_table *table;
 	struct held held;
@@ -120,7 +120,11 @@ static int show_all(int device)
 		table_cell(line, 2, "%s", get->persistent ? "yes" : "no");
 		/* names of processes would make it too wide; 'show NAME' has them */
 		table_cell(line, 3, get->vmm ? "%u" : "-", get->vmm);
-		table_cell(line, 4, get->owner ? "%u" : "-", get->owner);
+		/* who created one that is kept has ended, and its pid is another's */
+		if (get->owner && !get->persistent)
+			table_cell(line, 4, "%u", get->owner);
+		else
+			table_cell(line, 4, "-");
 		table_cell(line, 5, "%s", text && *text ? text : "-");
 		free(text);
 	}
@@ -172,13 +176,13 @@ static void print_one(const struct devirt_get *get, const struct devirt_records 
 	static const char *const headings[] = { "RESOURCE", "WHAT", "NODE>", "STATE",
 						"MORE~", NULL };
 	char *vmm = get->vmm ? devirt_process_name(get->vmm) : NULL;
-	char *owner = get->owner ? devirt_process_name(get->owner) : NULL;
+	char *owner = get->owner && !get->persistent ? devirt_process_name(get->owner) : NULL;
 	struct libscols_table *table;
 
-	printf("%s: %s, %s\n", get->name, devirt_state_name(get->state),
-	       get->persistent ? "kept until it is released" :
-				 "held for as long as its owner runs");
-	printf("VMM: %s  Owner: %s\n", vmm ? vmm : "none yet", owner ? owner : "none");
+	printf("%s: %s\n", get->name, devirt_state_name(get->state));
+	printf("Until: %s%s\n", owner ? "the end of " : get->persistent ? "it is released" :
+	       "its descriptor is closed", owner ? owner : "");
+	printf("VMM:   %s\n", vmm ? vmm : "none yet");
 	free(vmm);
 	free(owner);
 	if (!records->count)

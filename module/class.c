@@ -85,7 +85,7 @@ void devirt_class_remove(struct devirt_partition *part)
 void devirt_class_changed(struct devirt_partition *part)
 {
 	char state[40];
-	char *envp[] = { state, NULL };
+	char *envp[2] = { state };
 
 	if (!part->dev)
 		return;

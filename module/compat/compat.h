@@ -25,11 +25,11 @@
 #if IS_ENABLED(CONFIG_KUNIT)
 #define DEVIRT_EXPORT_FOR_TEST(symbol)	EXPORT_SYMBOL_GPL(symbol)
 #else
-#define DEVIRT_EXPORT_FOR_TEST(symbol)
+#define DEVIRT_EXPORT_FOR_TEST(...)
 #endif
 
 #ifndef __counted_by
-#define __counted_by(member)
+#define __counted_by(...)
 #endif
 
 static inline struct class *devirt_class_create(const char *name)

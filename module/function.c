@@ -117,6 +117,36 @@ int devirt_function_check(struct devirt_resource *res, struct devirt_function *f
 	return 0;
 }
 
+/* Is it bound to a driver that uses the host's own DMA mappings? */
+static int devirt_group_hosted(struct device *dev, void *data)
+{
+	struct device_driver *drv = READ_ONCE(dev->driver);
+
+	return drv && dev_is_pci(dev) && !to_pci_driver(drv)->driver_managed_dma;
+}
+
+/**
+ * devirt_function_busy - does a process use it, or its group, through VFIO?
+ * @pdev: the function
+ *
+ * The kernel counts a group's users, but those are processes as well as host
+ * drivers. There are never both, so one host driver tells which.
+ *
+ * May sleep.
+ */
+bool devirt_function_busy(struct pci_dev *pdev)
+{
+	struct iommu_group *group = iommu_group_get(&pdev->dev);
+	bool busy;
+
+	if (!group)
+		return false;
+	busy = iommu_group_dma_owner_claimed(group) &&
+	       !iommu_group_for_each_dev(group, NULL, devirt_group_hosted);
+	iommu_group_put(group);
+	return busy;
+}
+
 static int devirt_group_member(struct device *dev, void *data)
 {
 	struct devirt_resource *res = data;
@@ -162,7 +192,7 @@ int devirt_function_veto(struct devirt_resource *res, struct devirt_function *fn
 		res->rec.reason = DEVIRT_REASON_GROUP_SHARED;
 		res->rec.error = -EBUSY;
 		err = -EBUSY;
-	} else if (iommu_group_dma_owner_claimed(group)) {
+	} else if (devirt_function_busy(fn->pdev)) {
 		err = devirt_refuse(res, DEVIRT_REASON_VFIO_BUSY, -EBUSY, "%s",
 				    dev_name(dev));
 	}
@@ -241,24 +271,6 @@ err_free:
 	kfree(fn->override);
 	fn->override = NULL;
 	return err;
-}
-
-/**
- * devirt_function_busy - does a process use it, or its group, through VFIO?
- * @pdev: the function
- *
- * May sleep.
- */
-bool devirt_function_busy(struct pci_dev *pdev)
-{
-	struct iommu_group *group = iommu_group_get(&pdev->dev);
-	bool busy;
-
-	if (!group)
-		return false;
-	busy = iommu_group_dma_owner_claimed(group);
-	iommu_group_put(group);
-	return busy;
 }
 
 static int devirt_function_bind(struct devirt_function *fn)

@@ -166,10 +166,6 @@ void devirt_hook_exit(void)
 	mutex_lock(&hook_lock);
 	devirt_hook_unplace();
 	mutex_unlock(&hook_lock);
-	/*
-	 * The last piece of task work may have dropped the last reference on us
-	 * and not have returned yet; its memory is freed by RCU.
-	 */
-	synchronize_rcu_tasks();
+	/* VMMs that the probe may have seen are freed by RCU, by our code. */
 	rcu_barrier();
 }

@@ -100,31 +100,24 @@ static struct devirt_hostirq *devirt_hostirq_find(unsigned int irq)
 }
 
 /* Notes of all that has to leave; nothing is moved yet. */
-static int devirt_hostirq_note(const struct cpumask *leased)
+static int devirt_hostirq_note(const struct cpumask *leased, struct cpumask *mask)
 {
 	struct devirt_hostirq *rec;
-	cpumask_var_t mask;
 	unsigned int irq;
-	int err = 0;
 
-	if (!alloc_cpumask_var(&mask, GFP_KERNEL))
-		return -ENOMEM;
 	for (irq = 1; irq < devirt_nr_irqs(); irq++) {
 		if (!devirt_irq_mask(irq, mask) || !cpumask_intersects(mask, leased) ||
 		    devirt_hostirq_find(irq))
 			continue;
 		rec = devirt_hostirq_alloc();
-		if (!rec) {
-			err = -ENOMEM;
-			break;
-		}
+		if (!rec)
+			return -ENOMEM;
 		rec->irq = irq;
 		cpumask_copy(rec->orig, mask);
 		cpumask_copy(rec->applied, mask);
 		list_add(&rec->entry, &hostirqs);
 	}
-	free_cpumask_var(mask);
-	return err;
+	return 0;
 }
 
 /* Uses no memory but @mask. */
@@ -230,19 +223,23 @@ static void devirt_hostirq_unreserve(void)
  */
 int devirt_hostirq_update(const struct cpumask *leased)
 {
-	int err = 0;
+	int err, wq_err;
 
 	if (cpumask_empty(leased) && !scratch_text)
 		return 0;
 	err = devirt_hostirq_reserve();
 	if (err)
 		return err;
-	err = devirt_hostirq_note(leased);
-	if (!err)
-		devirt_hostirq_place(leased, scratch_mask);
-	if (!err)
-		err = devirt_wq_place(leased, scratch_mask, scratch_text);
+	/*
+	 * Without memory for new notes the old ones are still placed: that is
+	 * all that giving back needs.
+	 */
+	err = devirt_hostirq_note(leased, scratch_mask);
+	devirt_hostirq_place(leased, scratch_mask);
+	wq_err = devirt_wq_place(leased, scratch_mask, scratch_text);
+	if (wq_err)
+		pr_warn("unbound workqueues keep their CPUs: %pe\n", ERR_PTR(wq_err));
 	if (cpumask_empty(leased))
 		devirt_hostirq_unreserve();
-	return err;
+	return err ?: wq_err;
 }

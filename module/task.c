@@ -13,9 +13,11 @@
  */
 #define pr_fmt(fmt) "devirt: " fmt
 
+#include <linux/delay.h>
 #include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -315,11 +317,13 @@ static void devirt_task_strangers(struct list_head *spare, struct list_head *tod
 static void devirt_task_unqueue(struct callback_head *work)
 {
 	struct devirt_task *rec = container_of(work, struct devirt_task, work);
+	bool plain;
 
 	mutex_lock(&task_mutex);
 	devirt_task_place(rec);
+	plain = devirt_task_plain(rec);
 	mutex_unlock(&task_mutex);
-	devirt_task_idle(rec, false);
+	devirt_task_idle(rec, plain);
 }
 
 /* In the parent, before the child runs. Preemption is off. */
@@ -593,5 +597,17 @@ int devirt_task_init(void)
 
 void devirt_task_exit(void)
 {
+	bool pending;
+
+	/* Children that have not yet run the work which places them. */
+	do {
+		spin_lock_irq(&tasks_lock);
+		pending = !hash_empty(tasks);
+		spin_unlock_irq(&tasks_lock);
+		if (pending)
+			msleep(1);
+	} while (pending);
+	/* That work, and vcpu.c's, may not have returned from here yet. */
+	synchronize_rcu_tasks();
 	free_cpumask_var(task_leased);
 }

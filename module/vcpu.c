@@ -335,9 +335,9 @@ void devirt_vcpu_entering(u32 vcpu)
 		}
 		init_task_work(&slot->work, devirt_slot_pin);
 		if (task_work_add(current, &slot->work, TWA_RESUME)) {
-			/* It is exiting. Not the last reference: the list has one. */
+			/* It is exiting. */
 			atomic_set(&slot->queued, 0);
-			kref_put(&vmm->ref, devirt_vmm_destroy);
+			devirt_vmm_put(vmm);
 		}
 	}
 out:

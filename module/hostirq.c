@@ -12,6 +12,7 @@
 #include <linux/cpumask.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
+#include <linux/irqdesc.h>
 #include <linux/list.h>
 #include <linux/slab.h>
 
@@ -68,6 +69,19 @@ err_free:
 }
 
 /*
+ * An interrupt without remapping (the IOMMU's own, for one) moves when it fires
+ * next. What it will have then is what it was given.
+ */
+static const struct cpumask *devirt_irq_affinity(struct irq_data *data)
+{
+#ifdef CONFIG_GENERIC_PENDING_IRQ
+	if (irqd_is_setaffinity_pending(data))
+		return irq_data_to_desc(data)->pending_mask;
+#endif
+	return irq_data_get_affinity_mask(data);
+}
+
+/*
  * What an interrupt may use now. False if it can't be moved: per CPU, managed
  * by its driver, exempt from balancing, or not in use.
  */
@@ -81,7 +95,7 @@ static bool devirt_irq_mask(unsigned int irq, struct cpumask *mask)
 	if (data && irqd_is_started(data) && !irqd_is_per_cpu(data) &&
 	    !irqd_affinity_is_managed(data) &&
 	    !irq_check_status_bit(irq, IRQ_NO_BALANCING | IRQ_PER_CPU | IRQ_PER_CPU_DEVID)) {
-		cpumask_copy(mask, irq_data_get_affinity_mask(data));
+		cpumask_copy(mask, devirt_irq_affinity(data));
 		movable = true;
 	}
 	rcu_read_unlock();

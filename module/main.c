@@ -61,7 +61,8 @@ struct devirt_handle {
  * @size: of its argument
  * @min: the argument's size when it was first published
  * @change: not for observers
- * @fn: does it; what it changes in the argument is copied back, also when it
+ * @output: the argument has outputs, so it must be writable
+ * @fn: does it; what it changes in the outputs is copied back, also when it
  *	fails, except with -EFAULT
  */
 struct devirt_ioctl {
@@ -69,14 +70,15 @@ struct devirt_ioctl {
 	size_t size;
 	size_t min;
 	bool change;
+	bool output;
 	long (*fn)(struct devirt_handle *handle, union devirt_arg *arg);
 };
 
 /* MIN names the last field of the argument as it was first published. */
-#define DEVIRT_IOCTL(_cmd, _struct, _min, _change, _fn) {		\
+#define DEVIRT_IOCTL(_cmd, _struct, _min, _change, _output, _fn) {	\
 	.cmd = _cmd, .size = sizeof(struct _struct),			\
 	.min = offsetofend(struct _struct, _min),			\
-	.change = _change, .fn = _fn }
+	.change = _change, .output = _output, .fn = _fn }
 
 static const struct file_operations devirt_partition_fops;
 
@@ -123,6 +125,8 @@ static long devirt_ioctl_query(struct devirt_handle *handle, union devirt_arg *a
 
 	if (query->flags)
 		return -EOPNOTSUPP;
+	if (query->reserved)
+		return -EINVAL;
 	query->api_version = DEVIRT_API_VERSION;
 	query->record_size = sizeof(struct devirt_record);
 	query->event_size = sizeof(struct devirt_event);
@@ -131,7 +135,6 @@ static long devirt_ioctl_query(struct devirt_handle *handle, union devirt_arg *a
 		       BIT(DEVIRT_KIND_MEMORY) | BIT(DEVIRT_KIND_CPU);
 	query->facts = devirt_function_facts() | devirt_hook_facts();
 	query->partitions = devirt_partition_count();
-	query->reserved = 0;
 	return 0;
 }
 
@@ -312,16 +315,16 @@ static long devirt_ioctl_release(struct devirt_handle *handle, union devirt_arg 
 }
 
 static const struct devirt_ioctl devirt_device_ioctls[] = {
-	DEVIRT_IOCTL(DEVIRT_QUERY, devirt_query, reserved, false, devirt_ioctl_query),
-	DEVIRT_IOCTL(DEVIRT_CREATE, devirt_create, name, false, devirt_ioctl_create),
-	DEVIRT_IOCTL(DEVIRT_OPEN, devirt_open, name, false, devirt_ioctl_open),
+	DEVIRT_IOCTL(DEVIRT_QUERY, devirt_query, reserved, false, true, devirt_ioctl_query),
+	DEVIRT_IOCTL(DEVIRT_CREATE, devirt_create, name, false, false, devirt_ioctl_create),
+	DEVIRT_IOCTL(DEVIRT_OPEN, devirt_open, name, false, false, devirt_ioctl_open),
 };
 
 static const struct devirt_ioctl devirt_partition_ioctls[] = {
-	DEVIRT_IOCTL(DEVIRT_APPLY, devirt_apply, reserved, true, devirt_ioctl_apply),
-	DEVIRT_IOCTL(DEVIRT_GET, devirt_get, name, false, devirt_ioctl_get),
-	DEVIRT_IOCTL(DEVIRT_ATTACH, devirt_attach, reserved, false, devirt_ioctl_attach),
-	DEVIRT_IOCTL(DEVIRT_RELEASE, devirt_release, flags, true, devirt_ioctl_release),
+	DEVIRT_IOCTL(DEVIRT_APPLY, devirt_apply, reserved, true, true, devirt_ioctl_apply),
+	DEVIRT_IOCTL(DEVIRT_GET, devirt_get, name, false, true, devirt_ioctl_get),
+	DEVIRT_IOCTL(DEVIRT_ATTACH, devirt_attach, reserved, false, false, devirt_ioctl_attach),
+	DEVIRT_IOCTL(DEVIRT_RELEASE, devirt_release, flags, true, false, devirt_ioctl_release),
 };
 
 static long devirt_ioctl_call(const struct devirt_ioctl *ioctl,
@@ -345,11 +348,8 @@ static long devirt_ioctl_call(const struct devirt_ioctl *ioctl,
 	arg.size = size;
 
 	ret = ioctl->fn(handle, &arg);
-	/*
-	 * A new descriptor's number is the only output of its ioctl: there is
-	 * nothing to copy that could fail after the descriptor exists.
-	 */
-	if (ioctl->fn == devirt_ioctl_create || ioctl->fn == devirt_ioctl_open)
+	/* What only has inputs must not fail after it was done. */
+	if (!ioctl->output)
 		return ret;
 	/*
 	 * An apply that has succeeded must not report a failure: its only

@@ -29,7 +29,7 @@ struct host {
 	size_t count;
 };
 
-void host_take(struct host *host);
+void host_take(struct host *host, bool names);
 bool host_read(struct host *host, FILE *file);
 void host_write(const struct host *host, FILE *file);
 int host_diff(const struct host *a, const struct host *b, FILE *file, const char *prefix);

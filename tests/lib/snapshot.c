@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 	struct host a, b;
 
 	if (argc == 1) {
-		host_take(&a);
+		host_take(&a, true);
 		host_write(&a, stdout);
 		return fflush(stdout) ? 2 : 0;
 	}

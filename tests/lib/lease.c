@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lease.h"
+
+/* ------------------------------------------------------------------ ioctls */
+
+int lease_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	int ret = ioctl(fd, cmd, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+/* /dev/devirt, opened once in each process. */
+int lease_device(void)
+{
+	static int fd = -1;
+
+	if (fd < 0) {
+		fd = open("/dev/devirt", O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+	}
+	return fd;
+}
+
+int lease_create(const char *name)
+{
+	struct devirt_create create = { .size = sizeof(create) };
+
+	snprintf(create.name, sizeof(create.name), "%s", name);
+	return lease_ioctl(lease_device(), DEVIRT_CREATE, &create);
+}
+
+int lease_open(const char *name, unsigned int flags)
+{
+	struct devirt_open arg = { .size = sizeof(arg), .flags = flags };
+
+	snprintf(arg.name, sizeof(arg.name), "%s", name);
+	return lease_ioctl(lease_device(), DEVIRT_OPEN, &arg);
+}
+
+int lease_apply(int fd, unsigned int flags, struct devirt_record *recs, unsigned int count,
+		unsigned int *failed)
+{
+	struct devirt_apply apply = {
+		.size = sizeof(apply),
+		.flags = flags,
+		.records = (unsigned long)recs,
+		.count = count,
+		.record_size = sizeof(*recs),
+	};
+	int err = lease_ioctl(fd, DEVIRT_APPLY, &apply);
+
+	if (failed)
+		*failed = apply.failed;
+	return err;
+}
+
+int lease_get(int fd, struct devirt_get *get, struct devirt_record *recs, unsigned int count)
+{
+	memset(get, 0, sizeof(*get));
+	get->size = sizeof(*get);
+	get->records = (unsigned long)recs;
+	get->count = count;
+	get->record_size = sizeof(*recs);
+	return lease_ioctl(fd, DEVIRT_GET, get);
+}
+
+/* DEVIRT_STATE_* of the partition. */
+int lease_state(int fd)
+{
+	struct devirt_get get;
+	int err = lease_get(fd, &get, NULL, 0);
+
+	return err && err != -EMSGSIZE ? err : (int)get.state;
+}
+
+int lease_attach(int fd, pid_t pid)
+{
+	struct devirt_attach attach = { .size = sizeof(attach) };
+	int err;
+
+	attach.pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (attach.pidfd < 0)
+		return -errno;
+	err = lease_ioctl(fd, DEVIRT_ATTACH, &attach);
+	close(attach.pidfd);
+	return err;
+}
+
+int lease_release(int fd)
+{
+	struct devirt_release release = { .size = sizeof(release) };
+
+	return lease_ioctl(fd, DEVIRT_RELEASE, &release);
+}
+
+/* A new partition with all of @recs applied: its descriptor. */
+int lease_new(const char *name, struct devirt_record *recs, unsigned int count)
+{
+	int fd = lease_create(name), err;
+
+	if (fd < 0)
+		return fd;
+	err = lease_apply(fd, 0, recs, count, NULL);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* ----------------------------------------------------------------- records */
+
+struct devirt_pci_addr pci_addr(const char *text)
+{
+	unsigned int domain, bus, slot, fn;
+
+	if (sscanf(text, "%x:%x:%x.%u", &domain, &bus, &slot, &fn) != 4)
+		abort();
+	return (struct devirt_pci_addr){
+		.domain = domain, .bus = bus, .devfn = slot << 3 | fn
+	};
+}
+
+const char *pci_text(const struct devirt_pci_addr *addr)
+{
+	static char text[2][32];
+	static int turn;
+
+	turn = !turn;
+	snprintf(text[turn], sizeof(text[turn]), "%04x:%02x:%02x.%d", addr->domain, addr->bus,
+		 addr->devfn >> 3, addr->devfn & 7);
+	return text[turn];
+}
+
+struct devirt_record rec_pci(const char *addr)
+{
+	return (struct devirt_record){
+		.kind = DEVIRT_KIND_PCI,
+		.pci.addr = pci_addr(addr),
+	};
+}
+
+struct devirt_record rec_vf(const char *pf, unsigned int index, unsigned int pool)
+{
+	return (struct devirt_record){
+		.kind = DEVIRT_KIND_VF,
+		.vf = { .pf = pci_addr(pf), .index = index, .pool = pool },
+	};
+}
+
+struct devirt_record rec_memory(unsigned long long page_size, unsigned long long pages, int node)
+{
+	return (struct devirt_record){
+		.kind = DEVIRT_KIND_MEMORY,
+		.node = node,
+		.memory = { .page_size = page_size, .pages = pages },
+	};
+}
+
+struct devirt_record rec_cpu(unsigned int cpu, unsigned int role, unsigned int vcpu)
+{
+	return (struct devirt_record){
+		.kind = DEVIRT_KIND_CPU,
+		.cpu = { .cpu = cpu, .role = role, .vcpu = vcpu },
+	};
+}
+
+/* -------------------------------------------------------------------- host */
+
+#define FORMAT(buf, fmt) do {				\
+	va_list args;					\
+	va_start(args, fmt);				\
+	vsnprintf(buf, sizeof(buf), fmt, args);		\
+	va_end(args);					\
+} while (0)
+
+static int read_path(char *buf, size_t size, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	ssize_t len;
+
+	buf[0] = '\0';
+	if (fd < 0)
+		return -errno;
+	len = read(fd, buf, size - 1);
+	err = len < 0 ? -errno : 0;
+	close(fd);
+	if (err)
+		return err;
+	buf[len] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
+/* The first line of a file. */
+int file_read(char *buf, size_t size, const char *fmt, ...)
+{
+	char path[512];
+
+	FORMAT(path, fmt);
+	return read_path(buf, size, path);
+}
+
+long file_number(const char *fmt, ...)
+{
+	char path[512], buf[64];
+	int err;
+
+	FORMAT(path, fmt);
+	err = read_path(buf, sizeof(buf), path);
+	return err ?: strtol(buf, NULL, 0);
+}
+
+int file_write(const char *text, const char *fmt, ...)
+{
+	char path[512];
+	int fd, err;
+
+	FORMAT(path, fmt);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+/* Runs a shell's command, quietly; its status. */
+int command(const char *fmt, ...)
+{
+	char line[1024];
+	int status;
+
+	FORMAT(line, fmt);
+	strncat(line, " >/dev/null 2>&1", sizeof(line) - strlen(line) - 1);
+	status = system(line);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Its driver's name, "" for none. */
+const char *pci_driver(const char *addr)
+{
+	static char text[512];
+	char path[128];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", addr);
+	len = readlink(path, text, sizeof(text) - 1);
+	if (len < 0)
+		return "";
+	text[len] = '\0';
+	return strrchr(text, '/') + 1;
+}
+
+const char *pci_override(const char *addr)
+{
+	static char text[512];
+
+	file_read(text, sizeof(text), "/sys/bus/pci/devices/%s/driver_override", addr);
+	return text;
+}
+
+/* Gives a function to a driver, NULL for none, as an admin does. */
+int pci_bind(const char *addr, const char *driver)
+{
+	int err;
+
+	if (!strcmp(pci_driver(addr), driver ?: ""))
+		return 0;
+	if (pci_driver(addr)[0]) {
+		err = file_write(addr, "/sys/bus/pci/devices/%s/driver/unbind", addr);
+		if (err)
+			return err;
+	}
+	if (!driver)
+		return 0;
+	err = file_write(driver, "/sys/bus/pci/devices/%s/driver_override", addr);
+	if (!err)
+		err = file_write(addr, "/sys/bus/pci/drivers/%s/bind", driver);
+	file_write("\n", "/sys/bus/pci/devices/%s/driver_override", addr);
+	return err;
+}
+
+/* Its IOMMU group's number. */
+int pci_group(const char *addr)
+{
+	char path[128], text[256];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", addr);
+	len = readlink(path, text, sizeof(text) - 1);
+	if (len < 0)
+		return -errno;
+	text[len] = '\0';
+	return atoi(strrchr(text, '/') + 1);
+}
+
+/* The first thing below a function, in @path, whose name begins with @prefix. */
+void pci_child(const char *addr, const char *path, const char *prefix, char *name, size_t size)
+{
+	struct dirent *entry;
+	char dir[256];
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/%s", addr, path);
+	name[0] = '\0';
+	d = opendir(dir);
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] != '.' && !strncmp(entry->d_name, prefix, strlen(prefix)))
+			snprintf(name, size, "%s", entry->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* --------------------------------------------------------------- processes */
+
+/* Runs @fn in a process of its own, which dies with this one. */
+pid_t spawn(void (*fn)(void *arg), void *arg)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		fn(arg);
+		_exit(0);
+	}
+	return pid;
+}
+
+int send_fd(int sock, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return sendmsg(sock, &msg, 0) < 0 ? -errno : 0;
+}
+
+int recv_fd(int sock)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+	int fd;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) < 0)
+		return -errno;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
+		return -EBADMSG;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	return fd;
+}
+
+/* xorshift64*: the same numbers in every run. */
+unsigned long long prng(unsigned long long *state)
+{
+	unsigned long long x = *state;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	*state = x;
+	return x * 0x2545f4914f6cdd1dULL;
+}
+
+/* -------------------------------------------------------------------- VFIO */
+
+int vfio_open(struct vfio *vfio, const char *addr)
+{
+	char path[64];
+	int err;
+
+	vfio->group = -1;
+	vfio->device = -1;
+	vfio->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (vfio->container < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/dev/vfio/%d", pci_group(addr));
+	vfio->group = open(path, O_RDWR | O_CLOEXEC);
+	if (vfio->group < 0 ||
+	    ioctl(vfio->group, VFIO_GROUP_SET_CONTAINER, &vfio->container) ||
+	    ioctl(vfio->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		goto err_close;
+	vfio->device = ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, addr);
+	if (vfio->device < 0)
+		goto err_close;
+	return 0;
+
+err_close:
+	err = -errno;
+	vfio_close(vfio);
+	return err;
+}
+
+void vfio_close(struct vfio *vfio)
+{
+	if (vfio->device >= 0)
+		close(vfio->device);
+	if (vfio->group >= 0)
+		close(vfio->group);
+	close(vfio->container);
+}

@@ -23,7 +23,9 @@ static int create(int argc, char **argv)
 	device = need_module(&status);
 	if (device < 0)
 		goto out_config;
-	status = plan_make(&plan, config, device);
+	status = lease_check_name(device, config->name);
+	if (!status)
+		status = plan_make(&plan, config, device);
 	if (status)
 		goto out_device;
 	partition = lease_take(&plan, device, DEVIRT_APPLY_PERSIST, &status);

@@ -10,28 +10,20 @@
 #include "cli.h"
 #include "lease.h"
 
-static int fail_create(int device, int error, const char *name)
+static int fail_exists(const char *name, const struct devirt_get *get)
 {
-	struct problem problem = { .error = -error };
-	struct devirt_get get = { 0 };
+	struct problem problem = { .error = EEXIST };
 	char *owner = NULL, *remedy = NULL;
-	int fd, status;
+	int status;
 
-	if (error != -EEXIST)
-		return fail_open(error, name);
-	fd = devirt_open_partition(device, name, DEVIRT_OPEN_OBSERVE);
-	if (fd >= 0) {
-		devirt_get_partition(fd, &get, NULL);
-		close(fd);
-	}
-	if (get.state == DEVIRT_STATE_DRAINING) {
-		owner = get.vmm ? devirt_process_name(get.vmm) : NULL;
+	if (get->state == DEVIRT_STATE_DRAINING) {
+		owner = get->vmm ? devirt_process_name(get->vmm) : NULL;
 		status = asprintf(&remedy, "it is released, and gone as soon as %s ends",
 				  owner ? owner : "its VMM");
-	} else if (get.persistent) {
+	} else if (get->persistent) {
 		status = asprintf(&remedy, "give it back with 'devirt release %s'", name);
 	} else {
-		owner = get.owner ? devirt_process_name(get.owner) : NULL;
+		owner = get->owner ? devirt_process_name(get->owner) : NULL;
 		status = asprintf(&remedy, "end %s, which holds it",
 				  owner ? owner : "the process that holds it");
 	}
@@ -40,6 +32,19 @@ static int fail_create(int device, int error, const char *name)
 	free(owner);
 	free(remedy);
 	return status;
+}
+
+int lease_check_name(int device, const char *name)
+{
+	struct devirt_get get;
+	int fd, ret;
+
+	fd = devirt_open_partition(device, name, DEVIRT_OPEN_OBSERVE);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fail_open(fd, name);
+	ret = devirt_get_partition(fd, &get, NULL);
+	close(fd);
+	return ret ? 0 : fail_exists(name, &get);
 }
 
 /* The kernel chose which VF: what the plan said of it is over. */
@@ -66,7 +71,10 @@ int lease_take(struct plan *plan, int device, uint32_t flags, int *status)
 
 	fd = devirt_create_partition(device, plan->config->name);
 	if (fd < 0) {
-		*status = fail_create(device, fd, plan->config->name);
+		/* made by another since lease_check_name() */
+		*status = lease_check_name(device, plan->config->name);
+		if (!*status)
+			*status = fail_open(fd, plan->config->name);
 		return -1;
 	}
 	ret = devirt_apply_records(fd, flags, plan->records.v, plan->records.count, &failed);

@@ -7,6 +7,12 @@
 #include "libdevirt.h"
 #include "planner.h"
 
+/* Is the name free? To be asked before the plan is made, which would otherwise
+ * complain that the CPUs are taken, by the very same partition. Returns 0, or
+ * the exit status after telling who has it.
+ */
+int lease_check_name(int device, const char *name);
+
 /* Makes the partition and applies the plan. Outputs are in plan->records then.
  * Returns the partition's descriptor, or -1 with *status set after telling why.
  */

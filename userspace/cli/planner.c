@@ -354,6 +354,10 @@ int plan_make(struct plan *plan, const struct config *config, int device)
 			      "can't tell what is leased already: %s", strerror(-ret));
 		goto fail;
 	}
+	for (size_t i = 0; i < plan->held.count; i++)
+		if (!strcmp(plan->held.v[i].get.name, config->name))
+			plan_note(plan, "partition '%s' is leased now: this is what it would get beside that",
+				  config->name);
 	status = find_near(plan);
 	if (!status)
 		status = plan_cpus(plan);

@@ -23,6 +23,9 @@ static char *summary(const struct devirt_records *records)
 	for (uint32_t i = 0; i < records->count; i++) {
 		const struct devirt_record *record = &records->v[i];
 
+		/* of one that is draining only what is left */
+		if (record->state == DEVIRT_STATE_RELEASED)
+			continue;
 		cpus += record->kind == DEVIRT_KIND_CPU;
 		devices += record->kind == DEVIRT_KIND_PCI;
 		vfs += record->kind == DEVIRT_KIND_VF;
@@ -180,8 +183,11 @@ static void print_one(const struct devirt_get *get, const struct devirt_records 
 	struct libscols_table *table;
 
 	printf("%s: %s\n", get->name, devirt_state_name(get->state));
-	printf("Until: %s%s\n", owner ? "the end of " : get->persistent ? "it is released" :
-	       "its descriptor is closed", owner ? owner : "");
+	if (get->state == DEVIRT_STATE_DRAINING)
+		printf("Until: nobody uses its devices\n");
+	else
+		printf("Until: %s%s\n", owner ? "the end of " : get->persistent ?
+		       "it is released" : "its descriptor is closed", owner ? owner : "");
 	printf("VMM:   %s\n", vmm ? vmm : "none yet");
 	free(vmm);
 	free(owner);

@@ -405,12 +405,15 @@ static void devirt_partition_rollback(struct devirt_partition *part, struct devi
 	flush_delayed_work(&part->release_work);
 }
 
-static void devirt_set_report(struct devirt_set *set, struct devirt_record *recs)
+static void devirt_set_report(struct devirt_set *set, struct devirt_record *recs, bool refused)
 {
 	u32 i;
 
-	for (i = 0; i < set->count; i++)
+	for (i = 0; i < set->count; i++) {
 		recs[i] = set->res[i]->rec;
+		if (refused)
+			recs[i].state = DEVIRT_STATE_NEW;
+	}
 }
 
 /**
@@ -453,12 +456,12 @@ int devirt_partition_apply(struct devirt_partition *part, u32 flags,
 	err = devirt_set_check(set, dry, failed);
 	if (err || dry) {
 		devirt_set_drop(set);
-		devirt_set_report(set, recs);
+		devirt_set_report(set, recs, err);
 		goto err_free;
 	}
 
 	err = devirt_set_acquire(set, failed);
-	devirt_set_report(set, recs);
+	devirt_set_report(set, recs, err);
 	if (!err)
 		err = report(arg, recs);
 	if (err) {

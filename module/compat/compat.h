@@ -10,6 +10,7 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/export.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/irq.h>
@@ -153,12 +154,14 @@ static inline int devirt_bdev_open(struct devirt_bdev *disk, dev_t devt, void *h
 #endif
 }
 
+/*
+ * At once, and not when the task returns to userspace: an open disk keeps its
+ * controller's number, and the controller would come back under another one.
+ */
 static inline void devirt_bdev_close(struct devirt_bdev *disk)
 {
-#if defined(DEVIRT_HAVE_BDEV_FPUT)
-	bdev_fput(disk->file);
-#elif defined(DEVIRT_HAVE_BDEV_FILE)
-	fput(disk->file);
+#ifdef DEVIRT_HAVE_BDEV_FILE
+	__fput_sync(disk->file);
 #else
 	blkdev_put(disk->bdev, FMODE_READ | FMODE_EXCL);
 #endif

@@ -4,6 +4,7 @@
 
 set -euo pipefail
 
+# shellcheck disable=SC2034
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/devirt
 root=$cache/root
@@ -22,9 +23,14 @@ die() {
 
 # in_root [FROM:TO...] -- COMMAND...: runs COMMAND in the root file system with
 # each FROM bound to TO in it, seen by this command only: the mounts are in a
-# namespace of their own and go away with it, however it ends. No process is
-# left in between, so that a signal reaches COMMAND itself.
+# namespace of their own and go away with it, however it ends.
 in_root() {
+	(enter_root "$@")
+}
+
+# The same, in place of the calling shell: with no process in between, a signal
+# reaches COMMAND, and COMMAND can see its caller die.
+enter_root() {
 	local binds=()
 	while [ "$1" != -- ]; do
 		binds+=("$1")
@@ -32,7 +38,7 @@ in_root() {
 	done
 	shift
 	# shellcheck disable=SC2016
-	unshare --mount --propagation private bash -ec '
+	exec unshare --mount --propagation private bash -ec '
 		root=$1 n=$2
 		shift 2
 		mount --bind "$root" "$root"

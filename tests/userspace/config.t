@@ -42,7 +42,7 @@ description=$(printf 'x%.0s' {1..300})"
 for value in '' 0 -1 1.5 2x 99999 0x2 '2 3'; do
 	bad "count=$value" 2 "count=$value: a number from 1 to 1024 is wanted" $'[cpus]\ncount='"$value"
 done
-for value in '' , 2, ,2 2-1 a 2,,3 1-2-3 70000; do
+for value in '' ',' '2,' ',2' 2-1 a '2,,3' 1-2-3 70000; do
 	bad "cpus=$value" 2 "cpus=$value: a list like 2,3,6-7 is wanted" $'[cpus]\ncpus='"$value"
 done
 bad 'CPU twice in a list' 2 'cpus=2-4,3: CPU 3 is named twice' $'[cpus]\ncpus=2-4,3'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # TAP for the tests of the tool. They need neither root nor the module: what the
 # module does is tested in the emulated machine.
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The command line: usage, errors and exit statuses; and that manuals, completion
 # and the command table say the same.
+# shellcheck disable=SC2013,SC2031
 # shellcheck source=tests/userspace/lib.sh
 . "$(dirname "$0")/lib.sh"
 etc=$top/userspace/etc

@@ -135,7 +135,7 @@ static size_t pick_on(struct cpu_plan *p, int node, size_t need, bool with_first
 	/* CPU 0's only when all others are taken */
 	for (int first = 0; first <= with_first; first++) {
 		for (size_t i = 0; i < p->count && count < need; i++) {
-			if (!usable(p, &p->v[i]) || p->v[i].first != (first == 1) ||
+			if (!usable(p, &p->v[i]) || p->v[i].first != !!first ||
 			    (node != DEVIRT_NODE_ANY && p->v[i].core->node != node))
 				continue;
 			p->v[i].picked = true;
@@ -183,9 +183,12 @@ static int fail_short(struct cpu_plan *p, size_t need, int node)
 		snprintf(others, sizeof(others), ", %zu %s leased", leased,
 			 plural(leased, "is", "are"));
 	if (unused >= need)
-		return plan_fail(p->plan, line, "ask for less: the host needs a core to run on",
-				 "%zu whole %s %s wanted, which is all that there is", need,
-				 plural(need, "core", "cores"), plural(need, "is", "are"));
+		return plan_fail(p->plan, line, leased ?
+				 "ask for less, or release a partition ('devirt show' lists them)" :
+				 "ask for less",
+				 "%zu whole %s %s wanted, but the host needs one of the %zu that %s free%s",
+				 need, plural(need, "core", "cores"), plural(need, "is", "are"),
+				 unused, plural(unused, "is", "are"), others);
 	return plan_fail(p->plan, line, node == DEVIRT_NODE_ANY ?
 			 "ask for less, or release a partition ('devirt show' lists them)" :
 			 "ask for less, or leave node= out",

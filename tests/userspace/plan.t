@@ -109,6 +109,10 @@ notes 'which is noted' 'CPUs are on node 1: node 0 (near b) has only 1 of 2 core
 plan "$here/numa.xml" $'[vf b]\npf=41:00.0\n[memory]\nsize=2M'
 memory 'memory alone is near the device' '1x2@0'
 is 'VFs are last' "$(query '[.records[].kind]')" '["memory","vf"]'
+plan "$smt" $'[vf a]\npf=41:00.0\n[vf b]\npf=41:00.0\npool=3'
+is 'pool= counts for all of a function' "$(query '[.records[].pool]')" '[3,3]'
+plan "$smt" $'[vf a]\npf=41:00.0\n[vf b]\npf=41:00.0\npool=1'
+like 'pool= that is too small' "$(query '.error.message, .error.line')" '"pool=1 is less than the 2 VFs that are asked for"*5'
 plan "$here/numa.xml" $'[vf b]\npf=eth0'
 like 'an interface of another machine' "$(query .error.message)" "*can't be looked up on another machine*"
 plan "$here/lib.sh" $'[cpus]\ncount=1'

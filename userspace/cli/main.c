@@ -277,7 +277,11 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int status = dispatch(argc, argv);
+	int status;
+
+	/* lines of the tool and of a VMM that share it must not mix */
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+	status = dispatch(argc, argv);
 
 	/* a full disk must not look like success */
 	if (fflush(stdout) || ferror(stdout)) {

@@ -172,6 +172,42 @@ static void device_why(const struct devirt_device *found, bool is_host, char tex
 			 found->driver[0] ? found->driver : "no driver");
 }
 
+/* How many VFs to make is said once for a function, by any of its sections. */
+static int plan_pools(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->records.count; i++) {
+		struct devirt_record *record = &plan->records.v[i];
+		const struct config_device *device;
+		unsigned int wanted = 0;
+		uint32_t pool;
+
+		if (record->kind != DEVIRT_KIND_VF)
+			continue;
+		device = config_device(plan->config, plan->items[i].section);
+		pool = record->vf.pool;
+		if (!pool || !device)
+			continue;
+		for (uint32_t k = 0; k < plan->records.count; k++) {
+			struct devirt_record *other = &plan->records.v[k];
+
+			if (other->kind != DEVIRT_KIND_VF ||
+			    !devirt_addr_equal(&other->vf.pf, &record->vf.pf))
+				continue;
+			wanted++;
+			if (other->vf.pool && other->vf.pool != pool)
+				return plan_fail(plan, device->pool_line, "say pool= once",
+						 "pool=%u, but [vf %s] says %u for the same function",
+						 pool, plan->items[k].section, other->vf.pool);
+			other->vf.pool = pool;
+		}
+		if (pool < wanted)
+			return plan_fail(plan, device->pool_line, "make it larger",
+					 "pool=%u is less than the %u VFs that are asked for", pool,
+					 wanted);
+	}
+	return 0;
+}
+
 static int plan_devices(struct plan *plan, bool vfs)
 {
 	bool is_host = devirt_topology_is_host(plan->topology);
@@ -196,9 +232,8 @@ static int plan_devices(struct plan *plan, bool vfs)
 		else
 			index = devirt_records_add_pci(&plan->records, &addr);
 		if (vfs && is_host && !found.vfs)
-			snprintf(why, sizeof(why), "%s has no VFs yet: %s%.0u will be made",
-				 found.names[0] ? found.names : "it",
-				 device->pool ? "" : "all it can have", device->pool);
+			snprintf(why, sizeof(why), "%s has no VFs yet: they will be made",
+				 found.names[0] ? found.names : "it");
 		else if (vfs && is_host)
 			snprintf(why, sizeof(why), "one of the %u that %s has", found.vfs,
 				 found.names[0] ? found.names : "it");
@@ -367,6 +402,8 @@ int plan_make(struct plan *plan, const struct config *config, int device)
 		status = plan_devices(plan, false);
 	if (!status)
 		status = plan_devices(plan, true);
+	if (!status)
+		status = plan_pools(plan);
 	if (!status)
 		return 0;
 fail:

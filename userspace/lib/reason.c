@@ -195,6 +195,47 @@ static void page_size(struct explanation *e)
 		REMEDY(e, " %s", name);
 }
 
+/* Name of a partition that has a VF of the record's function; free(). */
+static char *vf_partition(const struct explanation *e)
+{
+	struct devirt_records records = { 0 };
+	struct devirt_get get;
+	char **names, *found = NULL;
+	size_t count;
+
+	if (e->device < 0 || devirt_list_partitions(&names, &count))
+		return NULL;
+	for (size_t i = 0; i < count && !found; i++) {
+		int fd = devirt_open_partition(e->device, names[i], DEVIRT_OPEN_OBSERVE);
+
+		if (fd < 0)
+			continue;
+		if (devirt_get_partition(fd, &get, &records))
+			records.count = 0;
+		close(fd);
+		for (uint32_t k = 0; k < records.count && !found; k++)
+			if (records.v[k].kind == DEVIRT_KIND_VF &&
+			    devirt_addr_equal(&records.v[k].vf.pf, &e->record->pci.addr))
+				found = strdup(names[i]);
+	}
+	devirt_records_clear(&records);
+	devirt_free_names(names, count);
+	return found;
+}
+
+static void vfs_enabled(struct explanation *e)
+{
+	char *partition = vf_partition(e);
+
+	MESSAGE(e, "%s has %s VFs, so it can't be leased whole", e->what, e->detail);
+	REMEDY(e, "lease a VF of it, or ");
+	if (partition)
+		REMEDY(e, "wait until partition '%s' has given its VFs back", partition);
+	else
+		REMEDY(e, "remove the VFs: echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs", e->what);
+	free(partition);
+}
+
 static void explain_device(struct explanation *e)
 {
 	switch (e->record->reason) {
@@ -223,9 +264,7 @@ static void explain_device(struct explanation *e)
 		REMEDY(e, "lease these too or unbind their drivers, or plug the device into another slot");
 		break;
 	case DEVIRT_REASON_VFS_ENABLED:
-		MESSAGE(e, "%s has %s VFs, so it can't be leased whole", e->what, e->detail);
-		REMEDY(e, "lease a VF of it, or remove the VFs: echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs",
-		       e->what);
+		vfs_enabled(e);
 		break;
 	case DEVIRT_REASON_BLOCK_CLAIMED:
 		disks(e, true);

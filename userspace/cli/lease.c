@@ -24,8 +24,8 @@ static int fail_exists(const char *name, const struct devirt_get *get)
 		status = asprintf(&remedy, "give it back with 'devirt release %s'", name);
 	} else {
 		owner = get->owner ? devirt_process_name(get->owner) : NULL;
-		status = asprintf(&remedy, "end %s, which holds it",
-				  owner ? owner : "the process that holds it");
+		status = asprintf(&remedy, "it is given back when %s ends",
+				  owner ? owner : "its owner");
 	}
 	problem.remedy = status < 0 ? NULL : remedy;
 	status = fail(EXIT_REFUSED, &problem, "partition '%s' exists already", name);

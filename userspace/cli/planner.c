@@ -97,7 +97,8 @@ static int resolve(const struct plan *plan, const struct config_device *device,
 	if (device->netif) {
 		ret = devirt_device_by_netif(device->netif, addr);
 		if (ret)
-			return plan_fail(plan, device->addr_line, "'devirt devices' lists them",
+			return plan_fail(plan, device->addr_line,
+					 "give its PCI address: a function that is leased has no interface",
 					 "there is no network interface %s with a PCI function",
 					 device->netif);
 	}
@@ -170,6 +171,31 @@ static void device_why(const struct devirt_device *found, bool is_host, char tex
 	else
 		snprintf(text, 192, "named in the file: %s (%s)", found->kind,
 			 found->driver[0] ? found->driver : "no driver");
+}
+
+/* One function by its address and by its interface is still one. */
+static int find_doubles(const struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->records.count; i++) {
+		const struct devirt_record *record = &plan->records.v[i];
+		const struct config_device *device;
+
+		for (uint32_t k = 0; k < i; k++) {
+			const struct devirt_record *other = &plan->records.v[k];
+
+			/* functions are before VFs in the array */
+			if (other->kind != DEVIRT_KIND_PCI ||
+			    (record->kind != DEVIRT_KIND_PCI && record->kind != DEVIRT_KIND_VF) ||
+			    !devirt_addr_equal(&other->pci.addr, record->kind == DEVIRT_KIND_PCI ?
+					       &record->pci.addr : &record->vf.pf))
+				continue;
+			device = config_device(plan->config, plan->items[i].section);
+			return plan_fail(plan, device ? device->addr_line : 0, "name it once",
+					 "[device %s] names that function already",
+					 plan->items[k].section);
+		}
+	}
+	return 0;
 }
 
 /* How many VFs to make is said once for a function, by any of its sections. */
@@ -402,6 +428,8 @@ int plan_make(struct plan *plan, const struct config *config, int device)
 		status = plan_devices(plan, false);
 	if (!status)
 		status = plan_devices(plan, true);
+	if (!status)
+		status = find_doubles(plan);
 	if (!status)
 		status = plan_pools(plan);
 	if (!status)

@@ -352,8 +352,9 @@ char *record_choice(const struct devirt_record *record)
 
 	if (record->kind == DEVIRT_KIND_MEMORY) {
 		size = size_text(record->memory.page_size);
-		ret = asprintf(&text, "%llu pages of %s",
-			       (unsigned long long)record->memory.pages, size ? size : "?");
+		ret = asprintf(&text, "%llu page%s of %s",
+			       (unsigned long long)record->memory.pages,
+			       record->memory.pages == 1 ? "" : "s", size ? size : "?");
 		free(size);
 		return ret < 0 ? NULL : text;
 	}

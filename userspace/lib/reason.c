@@ -41,8 +41,9 @@ char *devirt_describe_record(const struct devirt_record *record)
 		unsigned long long size = record->memory.page_size;
 		bool giga = size && !(size & ((1ULL << 30) - 1));
 
-		dv_append(&text, "%llu pages of %llu%c", (unsigned long long)record->memory.pages,
-			  size >> (giga ? 30 : 20), giga ? 'G' : 'M');
+		dv_append(&text, "%llu page%s of %llu%c",
+			  (unsigned long long)record->memory.pages,
+			  record->memory.pages == 1 ? "" : "s", size >> (giga ? 30 : 20), giga ? 'G' : 'M');
 		if (record->node != DEVIRT_NODE_ANY)
 			dv_append(&text, " on node %d", record->node);
 		break;
@@ -78,13 +79,19 @@ static void owned(struct explanation *e, const char *thing)
 	char *owner = NULL;
 	int fd;
 
-	MESSAGE(e, "%s is in use: partition '%s' has it", thing, e->detail);
 	fd = e->device < 0 ? -1 :
 	     devirt_open_partition(e->device, e->detail, DEVIRT_OPEN_OBSERVE);
 	if (fd >= 0) {
 		known = !devirt_get_partition(fd, &get, NULL);
 		close(fd);
 	}
+	/* the partition that is just being applied */
+	if (known && get.state == DEVIRT_STATE_NEW) {
+		MESSAGE(e, "%s is asked for twice, whole and in part", thing);
+		REMEDY(e, "name it once");
+		return;
+	}
+	MESSAGE(e, "%s is in use: partition '%s' has it", thing, e->detail);
 	if (!known) {
 		REMEDY(e, "see 'devirt show %s'", e->detail);
 	} else if (get.state == DEVIRT_STATE_DRAINING) {
@@ -95,7 +102,7 @@ static void owned(struct explanation *e, const char *thing)
 		REMEDY(e, "give it back with 'devirt release %s'", e->detail);
 	} else {
 		owner = get.owner ? devirt_process_name(get.owner) : NULL;
-		REMEDY(e, "end %s, which holds it", owner ? owner : "the process that holds it");
+		REMEDY(e, "it is given back when %s ends", owner ? owner : "its owner");
 	}
 	free(owner);
 }
@@ -191,8 +198,16 @@ static void page_size(struct explanation *e)
 		return;
 	strcpy(names, e->detail);
 	REMEDY(e, "it has");
-	for (name = strtok_r(names, " ", &next); name; name = strtok_r(NULL, " ", &next))
-		REMEDY(e, " %s", name);
+	for (name = strtok_r(names, " ", &next); name; name = strtok_r(NULL, " ", &next)) {
+		unsigned long long size = strtoull(name, NULL, 10);
+
+		if (size >= 1ULL << 30)
+			REMEDY(e, " %lluG", size >> 30);
+		else if (size >= 1ULL << 20)
+			REMEDY(e, " %lluM", size >> 20);
+		else
+			REMEDY(e, " %s", name);
+	}
 }
 
 /* Name of a partition that has a VF of the record's function; free(). */

@@ -65,3 +65,26 @@ kernel_release() {
 kernel_cc() {
 	cat "$cache/kernels/$1/cc"
 }
+
+# names_in FILE: the lines of a list that has comments.
+names_in() {
+	sed 's/#.*//; /^[[:space:]]*$/d' "$1"
+}
+
+# Where the image of the root, and the initramfs for the kernel called $1, are.
+# Both are named after what they are made of: clones that differ in it have one
+# each, and don't undo each other's.
+root_image() {
+	local digest
+	digest=$({
+		names_in "$top/tests/vm/packages"
+		cat "$cache/kernels/6.12/release" "$top/scripts/guest" "$top/tests/vm/guest-init"
+	} | sha256sum)
+	echo "$cache/root-${digest:0:12}.img"
+}
+
+initramfs() {
+	local digest
+	digest=$(cat "$cache/kernels/$1/release" "$top/tests/vm/initramfs-init" | sha256sum)
+	echo "$cache/kernels/$1/initramfs-${digest:0:12}"
+}

@@ -259,7 +259,7 @@ u32 devirt_vmm_pid(struct devirt_vmm *vmm)
  * @vmm: the VMM
  * @index: of the record
  *
- * Return: its id in the caller's PID namespace, 0 if there is none.
+ * Return: its id in the caller's PID namespace, 0 if there is none or it ended.
  */
 u32 devirt_vmm_thread(struct devirt_vmm *vmm, u32 index)
 {
@@ -267,8 +267,11 @@ u32 devirt_vmm_thread(struct devirt_vmm *vmm, u32 index)
 
 	rcu_read_lock();
 	for (i = 0; i < vmm->count; i++) {
-		if (vmm->slots[i].index == index)
-			nr = pid_vnr(rcu_dereference(vmm->slots[i].thread));
+		struct pid *thread = rcu_dereference(vmm->slots[i].thread);
+
+		if (vmm->slots[i].index == index && thread &&
+		    pid_has_task(thread, PIDTYPE_PID))
+			nr = pid_vnr(thread);
 	}
 	rcu_read_unlock();
 	return nr;

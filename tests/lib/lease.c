@@ -330,6 +330,35 @@ void pci_child(const char *addr, const char *path, const char *prefix, char *nam
 		closedir(d);
 }
 
+/*
+ * Takes most memory offline, so that asking for more huge pages than there can
+ * be fails soon: the kernel clears all that it finds before it gives up. On a
+ * kernel that can't, it only takes longer.
+ */
+void memory_shrink(void)
+{
+	char path[64];
+	int block;
+
+	for (block = 4; block < 256; block++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%d/state", block);
+		file_write("offline", "%s", path);
+	}
+}
+
+/* All of it online again. */
+void memory_grow(void)
+{
+	char path[64], state[32];
+	int block;
+
+	for (block = 0; block < 256; block++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%d/state", block);
+		if (!file_read(state, sizeof(state), "%s", path) && !strcmp(state, "offline"))
+			file_write("online", "%s", path);
+	}
+}
+
 /* --------------------------------------------------------------- processes */
 
 /* Runs @fn in a process of its own, which dies with this one. */

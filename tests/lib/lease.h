@@ -54,6 +54,9 @@ int pci_bind(const char *addr, const char *driver);
 int pci_group(const char *addr);
 void pci_child(const char *addr, const char *path, const char *prefix, char *name, size_t size);
 
+void memory_shrink(void);
+void memory_grow(void);
+
 pid_t spawn(void (*fn)(void *arg), void *arg);
 int send_fd(int sock, int fd);
 int recv_fd(int sock);

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which vCPU thread runs where. The kernel's own kvm:kvm_entry trace, by CPU,
+ * is what tells, from before the first entry on.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include "lease.h"
+#include "minivm.h"
+#include "tap.h"
+
+static struct minivm *vm;
+
+static void reset(void)
+{
+	entries_end();
+}
+
+static void __attribute__((constructor)) set_up(void)
+{
+	tap_reset = reset;
+}
+
+/* vCPU 0 on the first, and so on; CPUs 2 to 5. */
+static int lease_cpus(const char *name, int vcpus)
+{
+	struct devirt_record recs[4];
+	int i, part;
+
+	for (i = 0; i < 4; i++)
+		recs[i] = i < vcpus ? rec_cpu(2 + i, DEVIRT_ROLE_VCPU, i) : rec_cpu(2 + i, 0, 0);
+	part = lease_new(name, recs, 4);
+	REQUIRE(part >= 0, "%s", strerror(-part));
+	return part;
+}
+
+static unsigned long mask_of(pid_t tid)
+{
+	cpu_set_t set;
+	unsigned long mask = 0;
+	int cpu;
+
+	if (sched_getaffinity(tid, sizeof(set), &set))
+		return 0;
+	for (cpu = 0; cpu < CPUS; cpu++)
+		mask |= (unsigned long)!!CPU_ISSET(cpu, &set) << cpu;
+	return mask;
+}
+
+static int probes(void)
+{
+	char line[256];
+	FILE *file = fopen("/sys/kernel/debug/kprobes/list", "r");
+	int count = 0;
+
+	REQUIRE(file);
+	while (fgets(line, sizeof(line), file))
+		count += !!strstr(line, "kvm_arch_vcpu_ioctl_run");
+	fclose(file);
+	return count;
+}
+
+static void pinned(int vcpus)
+{
+	struct devirt_record recs[4];
+	int part = lease_cpus("pinned", vcpus), i;
+	unsigned long on;
+	struct devirt_get get;
+
+	vm = minivm_new(vcpus);
+	REQUIRE(entries_begin(), "no kvm:kvm_entry");
+	minivm_start(vm);
+	REQUIRE_EQ(vm->error, 0);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	CHECK_EQ(probes(), 1);
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 50) || vm->error));
+	CHECK_EQ(vm->error, 0);
+	for (i = 0; i < CPUS; i++) {
+		on = entries_on(i);
+		if (i >= 2 && i < 2 + vcpus)
+			CHECK(on >= 50, "%lu entries on CPU %d", on, i);
+		else
+			CHECK(on == 0, "%lu entries on CPU %d", on, i);
+	}
+	for (i = 0; i < vcpus; i++)
+		CHECK_EQ(mask_of(vm->tids[i]), 1 << (2 + i));
+	CHECK_EQ(lease_get(part, &get, recs, 4), 0);
+	CHECK_EQ(get.vmm, vm->pid);
+	for (i = 0; i < 4; i++)
+		CHECK_EQ(recs[i].cpu.thread, i < vcpus ? vm->tids[i] : 0);
+	/* All are where they belong, so nobody looks at VM entries any more. */
+	CHECK(EVENTUALLY(!probes()));
+	minivm_stop(vm);
+	CHECK_EQ(lease_get(part, &get, recs, 4), 0);
+	CHECK_EQ(get.vmm, 0);
+	CHECK_EQ(recs[0].cpu.thread, 0);
+}
+
+TEST("a guest of 1 vCPU: every VM entry, from the first, is on its CPU")
+{
+	pinned(1);
+}
+
+TEST("a guest of 2 vCPUs: every VM entry, from the first, is on its CPU")
+{
+	pinned(2);
+}
+
+TEST("a guest of 4 vCPUs: every VM entry, from the first, is on its CPU")
+{
+	pinned(4);
+}
+
+TEST("a guest that isn't attached runs on the host's CPUs only")
+{
+	int part = lease_cpus("other", 2), i;
+	unsigned long off = 0;
+
+	vm = minivm_new(2);
+	REQUIRE(entries_begin());
+	minivm_start(vm);
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 50)));
+	for (i = 0; i < 2; i++)
+		off += entries_on(i);
+	CHECK(off >= 100, "%lu", off);
+	for (i = 2; i < CPUS; i++)
+		CHECK_EQ(entries_on(i), 0);
+	CHECK_EQ(probes(), 0);
+	minivm_stop(vm);
+	close(part);
+}
+
+TEST("a guest that runs already is pinned at its next VM entry")
+{
+	int part = lease_cpus("late", 2), i;
+	unsigned long host[2];
+
+	vm = minivm_new(2);
+	minivm_start(vm);
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 20)));
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	CHECK(EVENTUALLY(mask_of(vm->tids[0]) == 4 && mask_of(vm->tids[1]) == 8));
+	REQUIRE(entries_begin());
+	for (i = 0; i < 2; i++)
+		host[i] = vm->exits[i];
+	CHECK(EVENTUALLY(minivm_ran(vm, 50 + host[0] + host[1])));
+	for (i = 0; i < CPUS; i++)
+		CHECK(i == 2 || i == 3 || !entries_on(i), "CPU %d", i);
+	minivm_stop(vm);
+}
+
+TEST("a vCPU that the description doesn't name runs on the host's CPUs")
+{
+	int part = lease_cpus("partly", 1), i;
+	unsigned long other = 0;
+
+	vm = minivm_new(2);
+	REQUIRE(entries_begin());
+	minivm_start(vm);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 50)));
+	CHECK(entries_on(2) >= 50);
+	for (i = 3; i < CPUS; i++)
+		CHECK_EQ(entries_on(i), 0);
+	for (i = 0; i < 2; i++)
+		other += entries_on(i);
+	CHECK(other >= 50, "%lu", other);
+	minivm_stop(vm);
+}
+
+TEST("what a vCPU's thread starts doesn't stay on its core")
+{
+	int part = lease_cpus("fork", 2), i;
+
+	vm = minivm_new(2);
+	vm->fork = true;
+	minivm_start(vm);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	vm->run = true;
+	CHECK(EVENTUALLY(vm->children[0] && vm->children[1]));
+	for (i = 0; i < 2; i++)
+		CHECK(EVENTUALLY(mask_of(vm->children[i]) == 0x3), "%#lx",
+		      mask_of(vm->children[i]));
+	/* And is free to go everywhere afterwards, as its parent. */
+	close(part);
+	for (i = 0; i < 2; i++) {
+		CHECK_EQ(mask_of(vm->children[i]), 0x3f);
+		CHECK_EQ(mask_of(vm->tids[i]), 0x3f);
+	}
+	minivm_stop(vm);
+}
+
+TEST("a VMM's other threads run on the CPUs for them, if there are any")
+{
+	struct devirt_record recs[] = {
+		rec_cpu(2, DEVIRT_ROLE_VCPU, 0), rec_cpu(3, DEVIRT_ROLE_VCPU, 1),
+		rec_cpu(4, DEVIRT_ROLE_EMULATOR, 0), rec_cpu(5, DEVIRT_ROLE_EMULATOR, 0),
+	};
+	int part = lease_new("emulator", recs, 4), i;
+
+	REQUIRE(part >= 0);
+	vm = minivm_new(2);
+	vm->fork = true;
+	minivm_start(vm);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	CHECK_EQ(mask_of(vm->pid), 0x30);
+	CHECK_EQ(mask_of(vm->tids[0]), 0x30);
+	vm->run = true;
+	CHECK(EVENTUALLY(vm->children[0] && vm->children[1]));
+	CHECK_EQ(mask_of(vm->tids[0]), 4);
+	CHECK_EQ(mask_of(vm->tids[1]), 8);
+	CHECK_EQ(mask_of(vm->pid), 0x30);
+	for (i = 0; i < 2; i++)
+		CHECK(EVENTUALLY(mask_of(vm->children[i]) == 0x30), "%#lx",
+		      mask_of(vm->children[i]));
+	close(part);
+	CHECK_EQ(mask_of(vm->pid), 0x3f);
+	CHECK_EQ(mask_of(vm->tids[0]), 0x3f);
+	CHECK_EQ(mask_of(vm->children[0]), 0x3f);
+	minivm_stop(vm);
+}
+
+TEST("release while the guest runs puts its threads back on the host's CPUs")
+{
+	int part = lease_cpus("release", 2), i;
+	unsigned long exits;
+
+	vm = minivm_new(2);
+	minivm_start(vm);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 20)));
+	CHECK_EQ(lease_release(part), 0);
+	for (i = 0; i < 2; i++)
+		CHECK_EQ(mask_of(vm->tids[i]), 0x3f);
+	CHECK_EQ(probes(), 0);
+	/* It goes on to run, and isn't pinned again. */
+	exits = vm->exits[0];
+	CHECK(EVENTUALLY(vm->exits[0] > exits + 20));
+	CHECK_EQ(vm->error, 0);
+	CHECK_EQ(mask_of(vm->tids[0]), 0x3f);
+	minivm_stop(vm);
+}
+
+TEST("an affinity that a thread had before is what it gets back")
+{
+	int part, i;
+	cpu_set_t set;
+
+	vm = minivm_new(2);
+	minivm_start(vm);
+	CPU_ZERO(&set);
+	CPU_SET(1, &set);
+	CPU_SET(3, &set);
+	for (i = 0; i < 2; i++)
+		REQUIRE(!sched_setaffinity(vm->tids[i], sizeof(set), &set));
+	part = lease_cpus("back", 2);
+	CHECK_EQ(mask_of(vm->tids[0]), 2);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 20)));
+	CHECK_EQ(mask_of(vm->tids[0]), 4);
+	CHECK_EQ(mask_of(vm->tids[1]), 8);
+	close(part);
+	CHECK_EQ(mask_of(vm->tids[0]), 0xa);
+	CHECK_EQ(mask_of(vm->tids[1]), 0xa);
+	minivm_stop(vm);
+}
+
+static void sleeper(void *arg)
+{
+	/* Not the lease, or it would live as long as this. */
+	close_range(3, ~0U, 0);
+	pause();
+}
+
+TEST("attach refuses what isn't a living process")
+{
+	struct devirt_attach attach = { .size = sizeof(attach) };
+	int part = lease_cpus("refuse", 1), null = open("/dev/null", O_RDWR), pidfd;
+	pid_t pid;
+
+	attach.pidfd = -1;
+	CHECK_EQ(lease_ioctl(part, DEVIRT_ATTACH, &attach), -EBADF);
+	attach.pidfd = 1000;
+	CHECK_EQ(lease_ioctl(part, DEVIRT_ATTACH, &attach), -EBADF);
+	attach.pidfd = null;
+	CHECK_EQ(lease_ioctl(part, DEVIRT_ATTACH, &attach), -EBADF);
+	attach.pidfd = part;
+	CHECK_EQ(lease_ioctl(part, DEVIRT_ATTACH, &attach), -EBADF);
+	attach.pidfd = open("/proc/self", O_RDONLY | O_DIRECTORY);
+	CHECK_EQ(lease_ioctl(part, DEVIRT_ATTACH, &attach), -EBADF);
+
+	pid = spawn(sleeper, NULL);
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	attach.pidfd = pidfd;
+	CHECK_EQ(lease_ioctl(part, DEVIRT_ATTACH, &attach), -ESRCH);
+	CHECK_EQ(probes(), 0);
+}
+
+TEST("attach needs something held")
+{
+	int part = lease_create("empty");
+
+	CHECK_EQ(lease_attach(part, getpid()), -ENXIO);
+	close(part);
+	part = lease_cpus("empty", 1);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK_EQ(lease_attach(part, getpid()), -ENXIO);
+}
+
+TEST("one VMM a partition, one partition a VMM, until the VMM has ended")
+{
+	struct devirt_record rec = rec_memory(2 * MIB, 1, DEVIRT_NODE_ANY);
+	pid_t a = spawn(sleeper, NULL), b = spawn(sleeper, NULL), c = spawn(sleeper, NULL);
+	int part = lease_cpus("mine", 1), other = lease_new("other", &rec, 1), seen;
+	struct devirt_get get;
+
+	CHECK_EQ(lease_attach(part, a), 0);
+	CHECK_EQ(lease_attach(part, a), 0);
+	CHECK_EQ(lease_attach(part, b), -EBUSY);
+	CHECK_EQ(lease_attach(other, a), -EBUSY);
+	CHECK_EQ(lease_attach(other, b), 0);
+	lease_get(part, &get, NULL, 0);
+	CHECK_EQ(get.vmm, a);
+	kill(a, SIGKILL);
+	waitpid(a, NULL, 0);
+	/* Whoever looks on may say so as well. */
+	seen = lease_open("mine", DEVIRT_OPEN_OBSERVE);
+	CHECK_EQ(lease_attach(seen, c), 0);
+	lease_get(part, &get, NULL, 0);
+	CHECK_EQ(get.vmm, c);
+	CHECK_EQ(lease_attach(other, c), -EBUSY);
+	close(part);
+	close(other);
+	other = lease_cpus("other", 1);
+	CHECK_EQ(lease_attach(other, c), 0);
+}
+
+TEST("after a VMM has ended the next one is pinned the same, five times")
+{
+	int part = lease_cpus("again", 2), round;
+
+	for (round = 0; round < 5; round++) {
+		vm = minivm_new(2);
+		minivm_start(vm);
+		REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+		vm->run = true;
+		CHECK(EVENTUALLY(minivm_ran(vm, 5)));
+		CHECK_EQ(mask_of(vm->tids[0]), 4);
+		CHECK_EQ(mask_of(vm->tids[1]), 8);
+		if (round % 2)
+			kill(vm->pid, SIGKILL);
+		minivm_stop(vm);
+		minivm_free(vm);
+	}
+	CHECK(EVENTUALLY(!probes()));
+}
+
+TEST("two guests in two partitions, each on its own CPUs")
+{
+	struct devirt_record a[2] = { rec_cpu(2, DEVIRT_ROLE_VCPU, 0), rec_cpu(3, 0, 0) };
+	struct devirt_record b[2] = { rec_cpu(4, DEVIRT_ROLE_VCPU, 0), rec_cpu(5, 0, 0) };
+	int one = lease_new("one", a, 2), two = lease_new("two", b, 2), i;
+	struct minivm *other;
+
+	REQUIRE(one >= 0 && two >= 0);
+	REQUIRE(entries_begin());
+	vm = minivm_new(1);
+	other = minivm_new(1);
+	minivm_start(vm);
+	minivm_start(other);
+	REQUIRE_EQ(lease_attach(one, vm->pid), 0);
+	REQUIRE_EQ(lease_attach(two, other->pid), 0);
+	vm->run = other->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 50) && minivm_ran(other, 50)));
+	for (i = 0; i < CPUS; i++)
+		CHECK((entries_on(i) >= 50) == (i == 2 || i == 4), "CPU %d: %lu", i,
+		      entries_on(i));
+	CHECK_EQ(mask_of(vm->tids[0]), 4);
+	CHECK_EQ(mask_of(other->tids[0]), 0x10);
+	close(one);
+	CHECK_EQ(mask_of(vm->tids[0]), 0xf);
+	CHECK_EQ(mask_of(other->tids[0]), 0x10);
+	minivm_stop(vm);
+	minivm_stop(other);
+}
+
+TEST("a lease outlives its VMM's death, and a VMM its lease's")
+{
+	int part = lease_cpus("outlive", 1);
+
+	vm = minivm_new(1);
+	minivm_start(vm);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 5)));
+	kill(vm->pid, SIGKILL);
+	minivm_stop(vm);
+	CHECK_EQ(lease_state(part), DEVIRT_STATE_HELD);
+	vm = minivm_new(1);
+	minivm_start(vm);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	close(part);
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 5)));
+	CHECK_EQ(mask_of(vm->tids[0]), 0x3f);
+	CHECK_EQ(probes(), 0);
+	minivm_stop(vm);
+}

@@ -548,7 +548,8 @@ int devirt_partition_get(struct devirt_partition *part, struct devirt_get *get,
 	get->count = count;
 	get->state = part->applying ? DEVIRT_STATE_NEW : part->state;
 	get->persistent = part->persistent;
-	get->owner = pid_vnr(part->owner);
+	get->owner = part->owner && pid_has_task(part->owner, PIDTYPE_TGID) ?
+		     pid_vnr(part->owner) : 0;
 	get->vmm = part->vmm ? devirt_vmm_pid(part->vmm) : 0;
 	memcpy(get->name, part->name, sizeof(get->name));
 	if (room < count)

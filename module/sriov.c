@@ -303,6 +303,10 @@ static int devirt_vf_check(struct devirt_resource *res)
 		goto err_pf;
 	}
 	/* After the pool is known: devirt_pci_check() looks the other way round. */
+	if (devirt_claim_mine(res, DEVIRT_CLAIM_FUNCTION, devirt_function_id(pf))) {
+		err = devirt_refuse(res, DEVIRT_REASON_DUPLICATE, -EEXIST, "%s", pci_name(pf));
+		goto err_pool;
+	}
 	if (devirt_claim_holder(res, DEVIRT_CLAIM_FUNCTION, devirt_function_id(pf), owner)) {
 		err = devirt_refuse(res, DEVIRT_REASON_PF_OWNED, -EBUSY, "%s", owner);
 		goto err_pool;

@@ -214,7 +214,9 @@ struct devirt_record_memory {
  * struct devirt_record_cpu - DEVIRT_KIND_CPU: a logical CPU
  * @cpu: its number
  * @role: DEVIRT_ROLE_*
- * @vcpu: with DEVIRT_ROLE_VCPU the KVM vCPU id that it runs, else zero
+ * @vcpu: with DEVIRT_ROLE_VCPU the KVM vCPU id that it runs, else zero. On x86
+ *	VMMs give KVM the vCPU's APIC id, which has gaps where the guest's cores
+ *	or threads aren't powers of two
  * @latency_us: must be zero (wake-up latency limit; not offered yet)
  * @min_khz: must be zero (lowest frequency; not offered yet)
  * @thread: output: the thread that is pinned here, in the caller's PID
@@ -410,8 +412,10 @@ struct devirt_apply {
  * @record_size: bytes from one to the next: sizeof(struct devirt_record)
  * @state: output: DEVIRT_STATE_* of the partition
  * @persistent: output: 1 if the lease outlives its descriptor
- * @vmm: output: process id of the VMM, in the caller's PID namespace, or 0
- * @owner: output: process id that applied, in the caller's PID namespace, or 0
+ * @vmm: output: process id of the VMM, in the caller's PID namespace; 0 if there
+ *	is none or it has ended
+ * @owner: output: process id that applied, in the caller's PID namespace; 0 if it
+ *	has ended
  * @name: output: the partition's name
  */
 struct devirt_get {

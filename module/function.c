@@ -304,6 +304,12 @@ static int devirt_function_restore(struct devirt_function *fn)
 	if (err)
 		return err;
 	err = devirt_function_bind(fn);
+	if (err && fn->override) {
+		/* An override that was set after the driver had it: not for this one. */
+		devirt_override_set(pdev, NULL);
+		err = devirt_function_bind(fn);
+		err = devirt_override_set(pdev, fn->override) ?: err;
+	}
 	if (fn->runtime_auto)
 		pm_runtime_allow(&pdev->dev);
 	else

@@ -241,6 +241,21 @@ err_unclaim:
 	return err;
 }
 
+/* Does the same description name this VF later on? */
+static bool devirt_vf_named(struct devirt_resource *res, u32 index)
+{
+	struct devirt_record_vf *mine = &res->rec.vf, *other;
+	u32 i;
+
+	for (i = res->index + 1; i < res->set->count; i++) {
+		other = &res->set->res[i]->rec.vf;
+		if (res->set->res[i]->ops == res->ops && other->index == index &&
+		    !memcmp(&other->pf, &mine->pf, sizeof(mine->pf)))
+			return true;
+	}
+	return false;
+}
+
 static int devirt_vf_choose(struct devirt_resource *res, struct devirt_vf *vf, u32 limit)
 {
 	u32 index;
@@ -252,6 +267,8 @@ static int devirt_vf_choose(struct devirt_resource *res, struct devirt_vf *vf, u
 		return devirt_vf_claim(res, vf, res->rec.vf.index);
 	}
 	for (index = 0; index < limit; index++) {
+		if (devirt_vf_named(res, index))
+			continue;
 		err = devirt_vf_claim(res, vf, index);
 		if (!err) {
 			res->rec.vf.index = index;

@@ -245,12 +245,12 @@ int file_write(const char *text, const char *fmt, ...)
 /* Runs a shell's command, quietly; its status. */
 int command(const char *fmt, ...)
 {
-	char line[1024];
+	char line[1024], quiet[1100];
 	int status;
 
 	FORMAT(line, fmt);
-	strncat(line, " >/dev/null 2>&1", sizeof(line) - strlen(line) - 1);
-	status = system(line);
+	snprintf(quiet, sizeof(quiet), "{ %s; } >/dev/null 2>&1", line);
+	status = system(quiet);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 

@@ -184,6 +184,7 @@ int main(int argc, char **argv)
 {
 	struct host before, after;
 	unsigned int i, failed = 0;
+	bool left;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	tap_result = mmap(NULL, sizeof(*tap_result), PROT_READ | PROT_WRITE,
@@ -203,7 +204,7 @@ int main(int argc, char **argv)
 		}
 		memset(tap_result, 0, sizeof(*tap_result));
 		tap_run(&tap_tests[i]);
-		CHECK(EVENTUALLY(!tap_partitions()), "a partition is left over");
+		left = !CHECK(EVENTUALLY(!tap_partitions()), "a partition is left over");
 		if (tap_reset)
 			tap_reset();
 		host_take(&after, false);
@@ -214,6 +215,11 @@ int main(int argc, char **argv)
 		printf("%sok %u - %s%s%s\n", tap_result->failed ? "not " : "", i + 1,
 		       tap_tests[i].about, tap_result->skipped ? " # SKIP " : "",
 		       tap_result->why);
+		if (left) {
+			/* It would only be in the way of all the others. */
+			printf("Bail out! A partition is left over.\n");
+			return 1;
+		}
 	}
 	return failed || !tap_count;
 }

@@ -478,6 +478,8 @@ TEST("a network interface with an address is refused, with only a link-local one
 	REQUIRE_EQ(command("ip addr add 2001:db8::1/64 dev %s nodad", name), 0);
 	refused(IGB, -EBUSY, DEVIRT_REASON_NET_ADDRESS, name);
 	REQUIRE_EQ(command("ip addr del 2001:db8::1/64 dev %s", name), 0);
+	/* What a router says would give it another one as soon as it is up. */
+	REQUIRE_EQ(file_write("0", "/proc/sys/net/ipv6/conf/%s/accept_ra", name), 0);
 	REQUIRE_EQ(command("ip link set %s up && ip addr add fe80::1/64 dev %s nodad", name, name),
 		   0);
 	close(lease("local", IGB));
@@ -497,6 +499,7 @@ TEST("a network interface in a bridge, a bond or below a VLAN is refused, naming
 	int i, some = 0;
 
 	interface(IGB, name, sizeof(name));
+	REQUIRE_EQ(file_write("0", "/proc/sys/net/ipv6/conf/%s/accept_ra", name), 0);
 	snprintf(detail, sizeof(detail), "%s devirt-test", name);
 	for (i = 0; i < 4; i++) {
 		char line[256];

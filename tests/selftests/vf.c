@@ -274,9 +274,8 @@ TEST("a PF that is leased whole has no VFs to lease, and the other way round")
 	struct devirt_record recs[2] = { rec_pci(IGB), rec_vf(IGB, 0, 0) };
 
 	part = lease_create("both");
-	CHECK_EQ(lease_apply(part, 0, recs, 2, NULL), -EBUSY);
-	CHECK_EQ(recs[1].reason, DEVIRT_REASON_PF_OWNED);
-	CHECK_STR(recs[1].detail, "both");
+	CHECK_EQ(lease_apply(part, 0, recs, 2, NULL), -EEXIST);
+	CHECK_EQ(recs[1].reason, DEVIRT_REASON_DUPLICATE);
 	recs[0] = rec_vf(IGB, 0, 0);
 	recs[1] = rec_pci(IGB);
 	CHECK_EQ(lease_apply(part, 0, recs, 2, NULL), -EBUSY);

@@ -14,7 +14,12 @@
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
 #include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "compat/compat.h"
 #include "hostattr.h"
@@ -167,6 +172,41 @@ static int devirt_wq_read(char *text, struct cpumask *mask)
 	return len < 0 ? len : cpumask_parse(text, mask);
 }
 
+/* A workqueue's rescuer; before they had a name of their own it was the queue's. */
+static bool devirt_is_rescuer(struct task_struct *task)
+{
+	return task->flags & PF_WQ_WORKER &&
+	       (!str_has_prefix(task->comm, "kworker/") || str_has_prefix(task->comm, "kworker/R"));
+}
+
+/*
+ * A rescuer that is done with helping keeps CPUs that were unbound workqueues'
+ * at that time, and nobody tells it when these change: those that helped while
+ * cores were leased would be kept off the cores for ever.
+ */
+static void devirt_wq_tell_rescuers(const struct cpumask *from, const struct cpumask *to)
+{
+	struct task_struct *task;
+	bool found;
+
+	do {
+		found = false;
+		rcu_read_lock();
+		for_each_process(task) {
+			found = devirt_is_rescuer(task) && cpumask_equal(&task->cpus_mask, from);
+			if (found) {
+				get_task_struct(task);
+				break;
+			}
+		}
+		rcu_read_unlock();
+		if (found) {
+			found = !set_cpus_allowed_ptr(task, to);
+			put_task_struct(task);
+		}
+	} while (found);
+}
+
 /* The CPUs of unbound workqueues; uses no memory but @mask and @text. */
 static int devirt_wq_place(const struct cpumask *leased, struct cpumask *mask, char *text)
 {
@@ -185,6 +225,8 @@ static int devirt_wq_place(const struct cpumask *leased, struct cpumask *mask, c
 		err = devirt_hostattr_write(DEVIRT_WQ_CPUMASK, text);
 		if (err)
 			return err;
+		if (cpumask_subset(mask, wq_applied))
+			devirt_wq_tell_rescuers(mask, wq_applied);
 	}
 	wq_moved = cpumask_intersects(wq_orig, leased);
 	return 0;

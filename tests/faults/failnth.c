@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation fails once: the first, the second and so on until an
+ * operation makes no more of them. Each time it succeeds or returns an error,
+ * and the host is as before when the descriptor is closed. Splats and leaks are
+ * scripts/vm's to find.
+ *
+ * The faults are the calling task's alone (/proc/self/task/TID/fail-nth), so
+ * they hit all that an ioctl does, the PCI core's, VFIO's and a driver's
+ * allocations among it, and not the worker that gives things back.
+ */
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include "lease.h"
+#include "tap.h"
+
+/* Far more than any operation makes: one that never ends has gone wrong. */
+#define FAULTS_MAX	20000
+/* A full look at the host takes about as long as an operation. */
+#define LOOK_EVERY	16
+
+static int nth_fd;
+static struct host before;
+
+static void nth_setup(void)
+{
+	char path[64];
+
+	if (access("/sys/kernel/debug/failslab", F_OK))
+		SKIP("this kernel has no fault injection");
+	/* Also where the kernel would rather wait for memory. */
+	REQUIRE_EQ(file_write("N", "/sys/kernel/debug/failslab/ignore-gfp-wait"), 0);
+	REQUIRE_EQ(file_write("0", "/sys/kernel/debug/failslab/verbose"), 0);
+	REQUIRE_EQ(file_write("N", "/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait"), 0);
+	REQUIRE_EQ(file_write("N", "/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem"), 0);
+	REQUIRE_EQ(file_write("0", "/sys/kernel/debug/fail_page_alloc/min-order"), 0);
+	REQUIRE_EQ(file_write("0", "/sys/kernel/debug/fail_page_alloc/verbose"), 0);
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth", (long)syscall(SYS_gettid));
+	nth_fd = open(path, O_RDWR | O_CLOEXEC);
+	REQUIRE(nth_fd >= 0, "%s", strerror(errno));
+	/* The harness' limit is for tests that do one thing. */
+	alarm(1500);
+	host_take(&before, false);
+}
+
+static void nth_arm(unsigned int nth)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", nth);
+
+	REQUIRE_EQ(pwrite(nth_fd, text, len, 0), len);
+}
+
+/* Did it fire? It counts down to zero. Faults are off afterwards. */
+static bool nth_fired(void)
+{
+	char text[16] = "";
+
+	REQUIRE(pread(nth_fd, text, sizeof(text) - 1, 0) > 0);
+	REQUIRE_EQ(pwrite(nth_fd, "0", 1, 0), 1);
+	return !atoi(text);
+}
+
+static void look(unsigned int nth)
+{
+	struct host now;
+
+	CHECK(EVENTUALLY(!tap_partitions()), "a partition is left after fault %u", nth);
+	host_take(&now, false);
+	if (host_diff(&before, &now, stdout, "# ")) {
+		CHECK(false, "the host has changed, by fault %u at the latest", nth);
+		exit(1);
+	}
+	host_free(&now);
+}
+
+/**
+ * nth_all - let every allocation of an operation fail
+ * @what: the operation's name
+ * @prepare: makes what it works on; without faults
+ * @operate: the operation; returns 0 or -errno
+ * @finish: ends it, given what @operate returned; without faults
+ */
+static void nth_all(const char *what, int (*prepare)(void), int (*operate)(int fd),
+		    void (*finish)(int fd, int err))
+{
+	unsigned int nth, errors = 0;
+	bool fired = true;
+
+	for (nth = 1; fired && nth < FAULTS_MAX; nth++) {
+		int fd = prepare(), err;
+
+		nth_arm(nth);
+		err = operate(fd);
+		fired = nth_fired();
+		errors += err < 0;
+		if (!fired)
+			CHECK(err >= 0, "%s without a fault: %s", what, strerror(-err));
+		else if (err < 0)
+			CHECK(err == -ENOMEM || err == -ENODEV || err == -EIO || err == -ENOSPC ||
+			      err == -EBUSY || err == -EINVAL || err == -EFAULT ||
+			      err == -ENOENT || err == -EOPNOTSUPP,
+			      "%s with fault %u: %s", what, nth, strerror(-err));
+		finish(fd, err);
+		if (nth % LOOK_EVERY == 0)
+			look(nth);
+	}
+	look(nth);
+	CHECK(!fired, "%s makes more than %u allocations", what, FAULTS_MAX);
+	CHECK(nth > 2, "not one fault in %s", what);
+	CHECK(errors > 0, "%s never failed", what);
+	printf("# %s: %u faults, %u errors\n", what, nth - 2, errors);
+}
+
+/* ------------------------------------------------------------- operations */
+
+static int prepare_new(void)
+{
+	int part = lease_create("faults");
+
+	REQUIRE(part >= 0, "%s", strerror(-part));
+	return part;
+}
+
+static int device = -1, created = -1;
+
+static int prepare_device(void)
+{
+	if (device < 0)
+		device = lease_device();
+	REQUIRE(device >= 0, "%s", strerror(-device));
+	return device;
+}
+
+static int create(int fd)
+{
+	struct devirt_create arg = { .size = sizeof(arg), .name = "faults" };
+
+	created = lease_ioctl(fd, DEVIRT_CREATE, &arg);
+	return created;
+}
+
+static void close_created(int fd, int err)
+{
+	if (created >= 0)
+		close(created);
+}
+
+static void close_part(int fd, int err)
+{
+	close(fd);
+}
+
+static struct devirt_record recs[8];
+static unsigned int count;
+
+static int apply(int fd)
+{
+	/* The outputs of the last one are ignored, but index any is an output. */
+	struct devirt_record mine[8];
+
+	memcpy(mine, recs, sizeof(mine));
+	return lease_apply(fd, 0, mine, count, NULL);
+}
+
+/* A refused partition is as new: without faults it takes the same. */
+static void apply_again(int fd, int err)
+{
+	if (err < 0)
+		CHECK_EQ(apply(fd), 0);
+	close(fd);
+}
+
+static void describe(unsigned int n, const struct devirt_record *what)
+{
+	memcpy(recs, what, n * sizeof(*what));
+	count = n;
+}
+
+static int prepare_held(void)
+{
+	int part = prepare_new();
+
+	REQUIRE_EQ(apply(part), 0);
+	return part;
+}
+
+static int get(int fd)
+{
+	struct devirt_record got[8];
+	struct devirt_get arg;
+
+	return lease_get(fd, &arg, got, 8);
+}
+
+static int attach(int fd)
+{
+	return lease_attach(fd, getpid());
+}
+
+static void describe_all(void)
+{
+	struct devirt_record all[] = {
+		rec_cpu(2, DEVIRT_ROLE_VCPU, 0), rec_cpu(3, DEVIRT_ROLE_EMULATOR, 0),
+		rec_memory(2 * MIB, 2, 0), rec_pci(EDU), rec_vf(NVME, DEVIRT_VF_ANY, 1),
+	};
+
+	describe(5, all);
+}
+
+TEST("create")
+{
+	nth_setup();
+	nth_all("create", prepare_device, create, close_created);
+}
+
+TEST("apply of CPUs")
+{
+	struct devirt_record cpus[] = { rec_cpu(2, DEVIRT_ROLE_VCPU, 0),
+					rec_cpu(3, DEVIRT_ROLE_NONE, 0) };
+
+	nth_setup();
+	describe(2, cpus);
+	nth_all("apply of CPUs", prepare_new, apply, apply_again);
+}
+
+TEST("apply of memory, on a node and anywhere")
+{
+	struct devirt_record memory[] = { rec_memory(2 * MIB, 2, 0),
+					  rec_memory(2 * MIB, 1, DEVIRT_NODE_ANY) };
+
+	nth_setup();
+	describe(2, memory);
+	nth_all("apply of memory", prepare_new, apply, apply_again);
+}
+
+TEST("apply of a function without a driver")
+{
+	struct devirt_record pci = rec_pci(EDU);
+
+	nth_setup();
+	describe(1, &pci);
+	nth_all("apply of a function", prepare_new, apply, apply_again);
+}
+
+TEST("apply of a disk's controller")
+{
+	struct devirt_record pci = rec_pci(DISK);
+
+	nth_setup();
+	describe(1, &pci);
+	/* Not again when it failed: the driver takes a second to come back. */
+	nth_all("apply of a disk's controller", prepare_new, apply, close_part);
+}
+
+TEST("apply of a VF, whose pool has to be made")
+{
+	struct devirt_record vf = rec_vf(NVME, DEVIRT_VF_ANY, 1);
+
+	nth_setup();
+	describe(1, &vf);
+	nth_all("apply of a VF", prepare_new, apply, close_part);
+}
+
+TEST("get of all kinds")
+{
+	nth_setup();
+	describe_all();
+	nth_all("get", prepare_held, get, close_part);
+}
+
+TEST("attach")
+{
+	struct devirt_record cpus[] = { rec_cpu(2, DEVIRT_ROLE_VCPU, 0),
+					rec_cpu(3, DEVIRT_ROLE_EMULATOR, 0) };
+
+	nth_setup();
+	describe(2, cpus);
+	nth_all("attach", prepare_held, attach, close_part);
+}
+
+static int release(int fd)
+{
+	return lease_release(fd);
+}
+
+/* It allocates nothing of its own in the caller, so that it can't fail. */
+TEST("release of all kinds succeeds with any allocation failing")
+{
+	unsigned int nth;
+	bool fired = true;
+
+	nth_setup();
+	describe_all();
+	for (nth = 1; fired && nth < 100; nth++) {
+		int fd = prepare_held();
+
+		nth_arm(nth);
+		CHECK_EQ(release(fd), 0);
+		fired = nth_fired();
+		CHECK_EQ(lease_state(fd), DEVIRT_STATE_RELEASED);
+		close(fd);
+		look(nth);
+	}
+	CHECK(!fired);
+	printf("# release: %u faults\n", nth - 2);
+}

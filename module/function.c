@@ -12,6 +12,7 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
+#include <linux/vfio_pci_core.h>
 
 #include "compat/compat.h"
 #include "function.h"
@@ -211,6 +212,60 @@ static int devirt_vfio_index(struct device *dev, void *data)
 	return 0;
 }
 
+/* With the device lock held: its driver, whichever that was, leaves it. */
+static void devirt_function_unbound(void *data)
+{
+	struct devirt_function *fn = data;
+
+	fn->watched = false;
+}
+
+/* Notice if it leaves vfio-pci before we return it, even if it comes back. */
+static void devirt_function_watch(struct devirt_function *fn)
+{
+	struct device *dev = &fn->pdev->dev;
+
+	device_lock(dev);
+	if (dev->driver && !strcmp(dev->driver->name, DEVIRT_VFIO_DRIVER))
+		fn->watched = !devm_add_action(dev, devirt_function_unbound, fn);
+	device_unlock(dev);
+}
+
+static void devirt_function_unwatch(struct devirt_function *fn)
+{
+	struct device *dev = &fn->pdev->dev;
+
+	device_lock(dev);
+	if (fn->watched)
+		devm_remove_action(dev, devirt_function_unbound, fn);
+	fn->watched = false;
+	device_unlock(dev);
+}
+
+/*
+ * Has no user left anything in it? VFIO resets a function when its last user
+ * closes it, and notes where it couldn't; without a user there was nothing to
+ * reset. That note is good for as long as this binding to vfio-pci, which the
+ * watch tells. Wherever anything isn't as expected, it counts as used: a reset
+ * costs a tenth of a second and is never wrong.
+ *
+ * Nobody may be able to open it meanwhile.
+ */
+static bool devirt_function_clean(struct devirt_function *fn)
+{
+	struct vfio_pci_core_device *core = NULL;
+	struct pci_dev *pdev = fn->pdev;
+	bool clean = false;
+
+	device_lock(&pdev->dev);
+	if (fn->watched)
+		core = pci_get_drvdata(pdev);
+	if (core && core->vdev.dev == &pdev->dev && core->pdev == pdev)
+		clean = !READ_ONCE(core->needs_reset);
+	device_unlock(&pdev->dev);
+	return clean;
+}
+
 static int devirt_function_restore(struct devirt_function *fn);
 
 /**
@@ -261,6 +316,7 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 			goto err_restore;
 	}
 	device_for_each_child(&pdev->dev, vfio, devirt_vfio_index);
+	devirt_function_watch(fn);
 	fn->taken = true;
 	return 0;
 
@@ -317,6 +373,31 @@ static int devirt_function_restore(struct devirt_function *fn)
 	return err;
 }
 
+/*
+ * Take it off vfio-pci, unless that is where it came from. While its group is
+ * claimed nobody can open it, so what was found out stays true, and unbinding
+ * doesn't wait for a user with the device locked.
+ */
+static int devirt_function_leave(struct devirt_function *fn, bool *clean)
+{
+	struct iommu_group *group = iommu_group_get(&fn->pdev->dev);
+	bool claimed;
+
+	/* Can fail where another of the group has its host driver again. */
+	claimed = group && !iommu_group_claim_dma_owner(group, fn);
+	if (!claimed && devirt_function_busy(fn->pdev)) {
+		iommu_group_put(group);
+		return -EAGAIN;
+	}
+	*clean = claimed && devirt_function_clean(fn);
+	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER))
+		device_release_driver(&fn->pdev->dev);
+	if (claimed)
+		iommu_group_release_dma_owner(group);
+	iommu_group_put(group);
+	return 0;
+}
+
 /**
  * devirt_function_give - give it back
  * @res: the resource; what stands in the way is noted
@@ -329,6 +410,7 @@ static int devirt_function_restore(struct devirt_function *fn)
 int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn)
 {
 	struct pci_dev *pdev = fn->pdev;
+	bool clean = false;
 	int err;
 
 	if (!device_is_registered(&pdev->dev)) {
@@ -336,21 +418,20 @@ int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn
 			     .detail = "unplugged");
 		goto out;
 	}
-	/* Unbinding now would wait for the user with the device locked. */
 	if (devirt_function_busy(pdev))
 		return -EAGAIN;
-
-	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
-		if (devirt_function_has(pdev, DEVIRT_VFIO_DRIVER)) {
+	if (devirt_function_has(pdev, DEVIRT_VFIO_DRIVER)) {
+		err = devirt_function_leave(fn, &clean);
+		if (err)
+			return err;
+	} else if (READ_ONCE(pdev->dev.driver)) {
+		devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
+			     .detail = "rebound");
+		if (!devirt_function_has(pdev, fn->driver))
 			device_release_driver(&pdev->dev);
-		} else if (READ_ONCE(pdev->dev.driver)) {
-			devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
-				     .detail = "rebound");
-			if (!devirt_function_has(pdev, fn->driver))
-				device_release_driver(&pdev->dev);
-		}
 	}
-	if (!READ_ONCE(pdev->dev.driver) || !strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
+	if (!clean &&
+	    (!READ_ONCE(pdev->dev.driver) || !strcmp(fn->driver, DEVIRT_VFIO_DRIVER))) {
 		err = pci_reset_function(pdev);
 		if (err && err != -ENOTTY) {
 			devirt_override_set(pdev, DEVIRT_NO_DRIVER);
@@ -375,6 +456,8 @@ out:
  */
 void devirt_function_drop(struct devirt_function *fn)
 {
+	if (fn->pdev)
+		devirt_function_unwatch(fn);
 	pci_dev_put(fn->pdev);
 	fn->pdev = NULL;
 }

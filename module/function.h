@@ -14,6 +14,7 @@ struct devirt_resource;
  * @override: the driver override it had, NULL for none
  * @runtime_auto: it was under runtime power management
  * @taken: it was brought to vfio-pci, and @override is saved
+ * @watched: it hasn't left vfio-pci since; changes with the device locked
  */
 struct devirt_function {
 	struct pci_dev *pdev;
@@ -21,6 +22,7 @@ struct devirt_function {
 	char *override;
 	bool runtime_auto;
 	bool taken;
+	bool watched;
 };
 
 static inline u64 devirt_function_id(struct pci_dev *pdev)

@@ -38,6 +38,8 @@ static struct kprobe hook_probe = {
 static DEFINE_MUTEX(hook_lock);
 static unsigned int hook_wishes;
 static bool hook_placed;
+/* Is there a KVM? Placing a probe tells, and takes 40 ms; modules change it. */
+static enum { HOOK_KVM_UNKNOWN, HOOK_KVM_ABSENT, HOOK_KVM_PRESENT } hook_kvm;
 
 static int devirt_hook_place(void)
 {
@@ -119,10 +121,16 @@ u32 devirt_hook_facts(void)
 	u32 facts = 0;
 
 	mutex_lock(&hook_lock);
-	if (!devirt_hook_place())
+	if (hook_kvm == HOOK_KVM_UNKNOWN) {
+		int err = devirt_hook_place();
+
+		if (err != -ENOMEM)
+			hook_kvm = err ? HOOK_KVM_ABSENT : HOOK_KVM_PRESENT;
+		if (!hook_wishes)
+			devirt_hook_unplace();
+	}
+	if (hook_kvm == HOOK_KVM_PRESENT)
 		facts |= DEVIRT_FACT_KVM;
-	if (!hook_wishes)
-		devirt_hook_unplace();
 	mutex_unlock(&hook_lock);
 	return facts;
 }
@@ -135,6 +143,7 @@ static int devirt_hook_module(struct notifier_block *nb, unsigned long action, v
 	if (strncmp(mod->name, "kvm", 3))
 		return NOTIFY_DONE;
 	mutex_lock(&hook_lock);
+	hook_kvm = HOOK_KVM_UNKNOWN;
 	if (action == MODULE_STATE_COMING && hook_wishes) {
 		if (devirt_hook_place() == 0)
 			pr_info("KVM is here, vCPUs are pinned from now on\n");

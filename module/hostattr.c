@@ -6,7 +6,10 @@
  *
  * They are reached through a sysfs mount of our own and with the kernel's
  * credentials, so it matters neither which root, mount namespace or user the
- * caller has, nor that a kernel thread may have no root at all.
+ * caller has, nor that a kernel thread may have no root at all. Writing is done
+ * by a worker: it has no signals. The pool of huge pages stops growing when its
+ * caller has one pending, and the mask of workqueues can't be changed by a task
+ * that is being killed, since that needs new threads.
  */
 #include <linux/cred.h>
 #include <linux/err.h>
@@ -15,12 +18,14 @@
 #include <linux/kernel.h>
 #include <linux/mount.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include "compat/compat.h"
 #include "hostattr.h"
 
 static struct vfsmount *sysfs_mnt;
 static const struct cred *kernel_creds;
+static struct workqueue_struct *hostattr_wq;
 
 static struct file *devirt_hostattr_open(const char *path, int flags)
 {
@@ -60,6 +65,40 @@ out:
 }
 
 /**
+ * struct devirt_hostattr_write - a write that a worker does
+ * @work: its work
+ * @path: which attribute
+ * @value: the text
+ * @ret: 0 or a negative errno
+ */
+struct devirt_hostattr_write {
+	struct work_struct work;
+	const char *path;
+	const char *value;
+	int ret;
+};
+
+static void devirt_hostattr_write_work(struct work_struct *work)
+{
+	struct devirt_hostattr_write *job = container_of(work, struct devirt_hostattr_write,
+							 work);
+	const struct cred *old = override_creds(kernel_creds);
+	struct file *file = devirt_hostattr_open(job->path, O_WRONLY);
+	loff_t pos = 0;
+	ssize_t len;
+
+	if (IS_ERR(file)) {
+		len = PTR_ERR(file);
+		goto out;
+	}
+	len = kernel_write(file, job->value, strlen(job->value), &pos);
+	fput(file);
+out:
+	revert_creds(old);
+	job->ret = len < 0 ? len : 0;
+}
+
+/**
  * devirt_hostattr_write - write an attribute
  * @path: below /sys, without a leading slash
  * @value: the text
@@ -69,20 +108,13 @@ out:
  */
 int devirt_hostattr_write(const char *path, const char *value)
 {
-	const struct cred *old = override_creds(kernel_creds);
-	struct file *file = devirt_hostattr_open(path, O_WRONLY);
-	loff_t pos = 0;
-	ssize_t len;
+	struct devirt_hostattr_write job = { .path = path, .value = value };
 
-	if (IS_ERR(file)) {
-		len = PTR_ERR(file);
-		goto out;
-	}
-	len = kernel_write(file, value, strlen(value), &pos);
-	fput(file);
-out:
-	revert_creds(old);
-	return len < 0 ? len : 0;
+	INIT_WORK_ONSTACK(&job.work, devirt_hostattr_write_work);
+	queue_work(hostattr_wq, &job.work);
+	flush_work(&job.work);
+	destroy_work_on_stack(&job.work);
+	return job.ret;
 }
 
 /**
@@ -119,6 +151,7 @@ int devirt_hostattr_init(void)
 {
 	struct file_system_type *type = get_fs_type("sysfs");
 	struct cred *cred;
+	int err;
 
 	if (!type)
 		return -ENODEV;
@@ -126,17 +159,27 @@ int devirt_hostattr_init(void)
 	sysfs_mnt = kern_mount(type);
 	if (IS_ERR(sysfs_mnt))
 		return PTR_ERR(sysfs_mnt);
+	err = -ENOMEM;
 	cred = prepare_kernel_cred(&init_task);
-	if (!cred) {
-		kern_unmount(sysfs_mnt);
-		return -ENOMEM;
-	}
+	if (!cred)
+		goto err_mnt;
 	kernel_creds = cred;
+	/* Unbound: allocating huge pages takes seconds, on no leased core. */
+	hostattr_wq = alloc_workqueue("devirt_hostattr", WQ_UNBOUND, 0);
+	if (!hostattr_wq)
+		goto err_cred;
 	return 0;
+
+err_cred:
+	put_cred(kernel_creds);
+err_mnt:
+	kern_unmount(sysfs_mnt);
+	return err;
 }
 
 void devirt_hostattr_exit(void)
 {
+	destroy_workqueue(hostattr_wq);
 	put_cred(kernel_creds);
 	kern_unmount(sysfs_mnt);
 }

@@ -215,18 +215,22 @@ static int devirt_wq_place(const struct cpumask *leased, struct cpumask *mask, c
 	/* A kernel without the attribute keeps its workers where they are. */
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	if (!wq_moved || !cpumask_equal(mask, wq_applied))
+	if (!wq_moved || !cpumask_equal(mask, wq_applied)) {
 		cpumask_copy(wq_orig, mask);
-	cpumask_andnot(wq_applied, wq_orig, leased);
-	if (!cpumask_intersects(wq_applied, cpu_online_mask))
-		cpumask_andnot(wq_applied, cpu_online_mask, leased);
+		cpumask_copy(wq_applied, mask);
+	}
+	cpumask_andnot(mask, wq_orig, leased);
+	if (!cpumask_intersects(mask, cpu_online_mask))
+		cpumask_andnot(mask, cpu_online_mask, leased);
 	if (!cpumask_equal(mask, wq_applied)) {
-		snprintf(text, DEVIRT_WQ_TEXT, "%*pb", cpumask_pr_args(wq_applied));
+		snprintf(text, DEVIRT_WQ_TEXT, "%*pb", cpumask_pr_args(mask));
 		err = devirt_hostattr_write(DEVIRT_WQ_CPUMASK, text);
 		if (err)
 			return err;
-		if (cpumask_subset(mask, wq_applied))
-			devirt_wq_tell_rescuers(mask, wq_applied);
+		if (cpumask_subset(wq_applied, mask))
+			devirt_wq_tell_rescuers(wq_applied, mask);
+		/* Only what was taken: else we'd believe it somebody else's. */
+		cpumask_copy(wq_applied, mask);
 	}
 	wq_moved = cpumask_intersects(wq_orig, leased);
 	return 0;

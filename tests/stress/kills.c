@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * 200 SIGKILLs at random moments of a lease's life, and what the host looks like
+ * after each.
+ *
+ * A runner does what `devirt run` does: creates a partition, applies a
+ * description with all kinds, starts a VMM, attaches it, and releases when that
+ * is done. Three of them live at a time, with different things, since most of a
+ * lease's life is waiting for devices; after each three the host is compared.
+ * The moments are drawn from the whole life, which is measured first.
+ */
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include "lease.h"
+#include "minivm.h"
+#include "tap.h"
+
+#define KILLS		201
+#define RUNNERS		3
+#define ALL		0x3f
+
+enum phase {
+	BEFORE, CREATED, APPLYING, APPLIED, ATTACHED, RUNNING, RELEASING, RELEASED, PHASES
+};
+
+static const char *const phases[] = {
+	"before", "created", "applying", "applied", "attached", "running", "releasing", "released"
+};
+
+struct runner {
+	int number;
+	pid_t pid;
+	volatile enum phase phase;
+	struct devirt_record recs[8];
+	int count;
+	bool vfio;
+	volatile int error;
+	unsigned int reason;
+	struct minivm vm;
+};
+
+static struct runner *runners;
+static unsigned long long state = 0x5eed;
+
+static void reset(void)
+{
+	if (file_number("/sys/bus/pci/devices/" IGB "/sriov_numvfs") > 0)
+		file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_numvfs");
+	file_write("1", "/sys/bus/pci/devices/" IGB "/sriov_drivers_autoprobe");
+}
+
+static void __attribute__((constructor)) set_up(void)
+{
+	tap_reset = reset;
+}
+
+/* All kinds, each runner its own things; what takes long only now and then. */
+static void describe(struct runner *runner, int batch)
+{
+	int n = runner->number, count = 0;
+
+	runner->recs[count++] = rec_memory(2 * MIB, 4 + n, 0);
+	if (n < 2) {
+		runner->recs[count++] = rec_cpu(2 + 2 * n, DEVIRT_ROLE_VCPU, 0);
+		runner->recs[count++] = rec_cpu(3 + 2 * n, DEVIRT_ROLE_EMULATOR, 0);
+	} else {
+		runner->recs[count] = rec_cpu(1, DEVIRT_ROLE_VCPU, 0);
+		runner->recs[count++].flags = DEVIRT_RECORD_SHARE_CORE;
+	}
+	runner->recs[count++] = rec_vf(IGB, n, 0);
+	if (n == 0)
+		runner->recs[count++] = rec_pci(EDU);
+	if (n == 1 && batch % 8 == 1)
+		runner->recs[count++] = rec_pci(DISK);
+	if (n == 2 && batch % 10 == 2)
+		runner->recs[count++] = rec_vf(NVME, DEVIRT_VF_ANY, 2);
+	runner->count = count;
+	runner->vfio = (batch + n) % 3 == 0;
+}
+
+static const struct devirt_record *a_vf(const struct runner *runner)
+{
+	int i;
+
+	for (i = 0; runner->recs[i].kind != DEVIRT_KIND_VF; i++)
+		;
+	return &runner->recs[i];
+}
+
+static void start_vmm(struct runner *runner)
+{
+	struct vfio vfio;
+	int try, err = -1;
+
+	if (fork())
+		return;
+	runner->vm.pid = getpid();
+	close_range(3, ~0U, 0);
+	for (try = 0; runner->vfio && try < 50 && err; try++) {
+		err = vfio_open(&vfio, pci_text(&a_vf(runner)->vf.addr));
+		if (err)
+			tap_pause(10);
+	}
+	minivm_main(&runner->vm);
+}
+
+static void run(struct runner *runner)
+{
+	char name[16];
+	int part, err;
+	unsigned int failed = 0;
+
+	setpgid(0, 0);
+	snprintf(name, sizeof(name), "kill%d", runner->number);
+	part = lease_create(name);
+	runner->phase = CREATED;
+	if (part < 0) {
+		runner->error = part;
+		_exit(1);
+	}
+	runner->phase = APPLYING;
+	err = lease_apply(part, 0, runner->recs, runner->count, &failed);
+	if (err) {
+		runner->reason = runner->recs[failed].reason;
+		runner->error = err;
+		_exit(1);
+	}
+	runner->phase = APPLIED;
+	start_vmm(runner);
+	while (!runner->vm.tids[0] && !runner->vm.error)
+		tap_pause(1);
+	err = lease_attach(part, runner->vm.pid);
+	runner->phase = ATTACHED;
+	runner->vm.run = true;
+	while (!minivm_ran(&runner->vm, 20) && !runner->vm.error)
+		tap_pause(1);
+	runner->phase = RUNNING;
+	tap_pause(30);
+	runner->vm.stop = true;
+	if (err || runner->vm.error)
+		runner->error = err ?: -runner->vm.error;
+	wait(NULL);
+	runner->phase = RELEASING;
+	/* The ways to give it back: by the ioctl, by closing, by ending. */
+	if (runner->number == 0)
+		lease_release(part);
+	if (runner->number == 1)
+		close(part);
+	runner->phase = RELEASED;
+	_exit(0);
+}
+
+static void start(struct runner *runner, int number, int batch)
+{
+	memset(runner, 0, sizeof(*runner));
+	runner->number = number;
+	runner->vm.vcpus = 1;
+	describe(runner, batch);
+	runner->pid = fork();
+	if (!runner->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		runner->pid = getpid();
+		run(runner);
+	}
+	setpgid(runner->pid, runner->pid);
+}
+
+static bool gone(int number)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/devirt/kill%d", number);
+	return access(path, F_OK);
+}
+
+static long now_ms(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* 0 if it has ended. */
+static unsigned long mask_of(pid_t tid)
+{
+	unsigned long mask = 0;
+
+	return syscall(SYS_sched_getaffinity, tid, sizeof(mask), &mask) < 0 ? 0 : mask;
+}
+
+static bool same_host(const struct host *before, const char *what)
+{
+	struct host after;
+	int differences;
+
+	host_take(&after, false);
+	differences = host_diff(before, &after, stdout, "# ");
+	host_free(&after);
+	return CHECK(!differences, "%d differences after %s", differences, what);
+}
+
+TEST("201 SIGKILLs at random moments of a lease's life: the host is as it was after each")
+{
+	int batch, i, kills = 0, bad = 0, killed[PHASES] = {}, alone = 0, drained = 0;
+	long begin, life = 0, until[RUNNERS];
+	struct host before;
+	char what[160];
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	alarm(400);
+	runners = mmap(NULL, RUNNERS * sizeof(*runners), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(runners != MAP_FAILED);
+	REQUIRE_EQ(file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_drivers_autoprobe"), 0);
+	REQUIRE_EQ(file_write("3", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
+	host_take(&before, false);
+
+	/* Twice undisturbed: that it works at all, and how long it takes. */
+	for (batch = 0; batch < 2; batch++) {
+		begin = now_ms();
+		for (i = 0; i < RUNNERS; i++)
+			start(&runners[i], i, 2 + batch);
+		for (i = 0; i < RUNNERS; i++) {
+			waitpid(runners[i].pid, NULL, 0);
+			REQUIRE(!runners[i].error, "runner %d: %s, reason %u", i,
+				strerror(-runners[i].error), runners[i].reason);
+			CHECK_EQ(runners[i].phase, RELEASED);
+			CHECK(EVENTUALLY(gone(i)));
+		}
+		life = now_ms() - begin;
+		REQUIRE(same_host(&before, "an undisturbed life"));
+	}
+	printf("# an undisturbed life: %ld ms\n", life);
+
+	for (batch = 0; kills < KILLS; batch++) {
+		begin = now_ms();
+		for (i = 0; i < RUNNERS; i++) {
+			start(&runners[i], i, batch);
+			until[i] = begin + prng(&state) % (life + life / 8);
+		}
+		for (;;) {
+			int next = -1;
+
+			for (i = 0; i < RUNNERS; i++) {
+				if (until[i] && (next < 0 || until[i] < until[next]))
+					next = i;
+			}
+			if (next < 0)
+				break;
+			if (now_ms() < until[next]) {
+				tap_pause(1);
+				continue;
+			}
+			until[next] = 0;
+			killed[runners[next].phase]++;
+			/* Alternately alone, and with its VMM. */
+			if ((batch + next) % 2) {
+				kill(runners[next].pid, SIGKILL);
+				alone++;
+			} else {
+				kill(-runners[next].pid, SIGKILL);
+			}
+			kills++;
+		}
+		snprintf(what, sizeof(what), "batch %d", batch);
+		for (i = 0; i < RUNNERS; i++)
+			waitpid(runners[i].pid, NULL, 0);
+		for (i = 0; i < RUNNERS; i++) {
+			unsigned long masks[2] = { mask_of(runners[i].vm.pid),
+						   mask_of(runners[i].vm.tids[0]) };
+
+			drained += !gone(i);
+			/*
+			 * A VMM that lives on keeps what it has open, and nothing
+			 * else: its threads are the host's again.
+			 */
+			if ((batch + i) % 2 && runners[i].vm.tids[0])
+				bad += !CHECK((!masks[0] || masks[0] == ALL) &&
+					      (!masks[1] || masks[1] == ALL),
+					      "%s: runner %d's VMM has %#lx, its vCPU %#lx",
+					      what, i, masks[0], masks[1]);
+		}
+		for (i = 0; i < RUNNERS; i++) {
+			kill(-runners[i].pid, SIGKILL);
+			while (waitpid(-runners[i].pid, NULL, 0) > 0)
+				;
+		}
+		for (i = 0; i < RUNNERS; i++)
+			bad += !CHECK(EVENTUALLY(gone(i)), "%s: partition %d is still there", what, i);
+		bad += !same_host(&before, what);
+		if (bad) {
+			for (i = 0; i < RUNNERS; i++)
+				printf("# runner %d was %s\n", i, phases[runners[i].phase]);
+			break;
+		}
+	}
+	printf("# %d kills, %d of them of the runner alone, %d drained; when it was", kills, alone,
+	       drained);
+	for (i = 0; i < PHASES; i++)
+		printf(" %s: %d", phases[i], killed[i]);
+	printf("\n");
+	CHECK(killed[APPLYING] > 10 && killed[RUNNING] + killed[ATTACHED] + killed[APPLIED] > 10,
+	      "the moments aren't spread over a life");
+}

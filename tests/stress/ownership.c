@@ -62,19 +62,26 @@ static unsigned int describe(unsigned long long *state, struct devirt_record *re
 {
 	unsigned int count = 0, i, some;
 
-	/* Each CPU lease moves all tasks of the host: not too many of those. */
-	some = prng(state) % 4 ? 0 : 1 + prng(state) % 2;
-	for (i = 0; i < some; i++) {
-		recs[count] = rec_cpu(1 + prng(state) % 5, DEVIRT_ROLE_NONE, 0);
-		recs[count++].flags = DEVIRT_RECORD_SHARE_CORE;
-	}
-	some = prng(state) % 3;
-	for (i = 0; i < some; i++)
-		recs[count++] = rec_vf(IGB, prng(state) % 2 ? DEVIRT_VF_ANY :
-				       prng(state) % IGB_VFS, 0);
-	if (prng(state) % 8 == 0)
+	switch (prng(state) % 8) {
+	case 0:
+		some = 1 + prng(state) % 3;
+		for (i = 0; i < some; i++) {
+			recs[count] = rec_cpu(1 + prng(state) % 5, DEVIRT_ROLE_NONE, 0);
+			recs[count++].flags = DEVIRT_RECORD_SHARE_CORE;
+		}
+		break;
+	case 1:
 		recs[count++] = rec_pci(EDU);
-	if (prng(state) % 4 == 0 || !count)
+		break;
+	case 2:
+		break;
+	default:
+		some = 1 + prng(state) % 3;
+		for (i = 0; i < some; i++)
+			recs[count++] = rec_vf(IGB, prng(state) % 2 ? DEVIRT_VF_ANY :
+					       prng(state) % IGB_VFS, 0);
+	}
+	if (prng(state) % 8 == 0 || !count)
 		recs[count++] = rec_memory(2 * MIB, 1 + prng(state) % 3, 0);
 	return count;
 }
@@ -175,6 +182,7 @@ static void work(void *arg)
 					recs[failed].reason : 0;
 			}
 			close(part);
+			tap_pause(prng(&state) % 60);
 			continue;
 		}
 		__sync_fetch_and_add(&table->applied, 1);
@@ -186,12 +194,16 @@ static void work(void *arg)
 			if (!__sync_bool_compare_and_swap(&table->owner[thing], 0, (int)id))
 				__sync_fetch_and_add(&table->twice, 1);
 		}
-		if (prng(&state) % 4 == 0) {
+		/*
+		 * Keeps them for a while: it is being held that is fought for,
+		 * and taking and returning is what takes the machine's time.
+		 */
+		if (prng(&state) % 2) {
 			if (!record_agrees(name, recs, count))
 				__sync_fetch_and_add(&table->disagreed, 1);
-		} else if (prng(&state) % 2) {
-			tap_pause(1);
 		}
+		if (count > 1 || recs[0].kind != DEVIRT_KIND_MEMORY)
+			tap_pause(prng(&state) % 500);
 		for (i = 0; i < count; i++) {
 			thing = thing_of(&recs[i]);
 			if (thing >= 0 &&
@@ -224,7 +236,7 @@ TEST("16 processes, 200 rounds each, of partitions that overlap: nothing has two
 	      strerror(-table->error), table->reason);
 	CHECK_EQ(table->applied + table->refused, PROCESSES * ROUNDS);
 	/* It must have been possible to go wrong. */
-	CHECK(table->applied > 200 && table->refused > 200, "%lu applied, %lu refused",
+	CHECK(table->applied > 100 && table->refused > 100, "%lu applied, %lu refused",
 	      table->applied, table->refused);
 	for (i = 0; i < THINGS; i++)
 		never += i && !table->taken[i];

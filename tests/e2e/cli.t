@@ -11,7 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True
 from e2e import (DISK, PF, Run, conf, driver, exists, gone, huge_pages, loads, main, must,
-                 restored, run, snapshot)
+                 restored, run, snapshot, too_much)
 
 CPUS = {'count': 2, 'threads': 2}
 MEMORY = {'size': '32M'}
@@ -29,6 +29,9 @@ def errors(tap):
     must('devirt', 'create', busy)
     name = os.listdir(f'/sys/bus/pci/devices/{PF}/net')[0]
     must('ip', 'address', 'add', '10.9.7.1/24', 'dev', name)
+    size, pages = too_much()
+    total = f'{pages * size >> 20}M'
+    size = f'{size >> 30}G' if size >> 30 else f'{size >> 20}M'
     cases = [
         # what, sections, status, words of the message, reason
         ('no such function', {'device_x': {'address': '0000:09:00.0'}}, 1,
@@ -40,8 +43,8 @@ def errors(tap):
         ('no SR-IOV', {'vf_x': {'pf': DISK}}, 1, [DISK, 'SR-IOV'], 'not-pf'),
         ('half of a group', {'device_x': {'address': '0000:05:01.0'}}, 1,
          ['0000:05:01.0', 'IOMMU group', '0000:05:02.0'], 'group-shared'),
-        ('too many pages', {'memory': {'size': '64G', 'page': '1G'}}, 1,
-         ['64 pages of 1G', 'could give', 'ask for less'], 'pages-short'),
+        ('too many pages', {'memory': {'size': total, 'page': size}}, 1,
+         [f'{pages} pages of {size}', 'could give', 'ask for less'], 'pages-short'),
         ('a leased CPU', {'cpus': {'cpus': '2,3'}}, 1,
          ['CPU 2', "'busy'", 'take another'], None),
         ('no such CPU', {'cpus': {'cpus': '99'}}, 1, ['CPU 99', 'lscpu'], None),
@@ -93,8 +96,9 @@ def running(tap):
     restored(tap, before, 'run')
 
     result = run('devirt', 'run', path, '--', 'sh', '-c',
-                 'printf "%s\\n" "$@"; ls -d /sys/bus/pci/drivers/vfio-pci/0000:*; ls /proc/self/fd',
-                 'sh', '@devirt@', 'dev=@devirt.net@,n=@devirt.cpus@', '-m@devirt.memory@', '@', 'x@y')
+                 'printf "%s\\n" "$@"; ls -d /sys/bus/pci/drivers/vfio-pci/0000:*;'
+                 'ls /proc/self/fd', 'sh', '@devirt@', 'dev=@devirt.net@,n=@devirt.cpus@',
+                 '-m@devirt.memory@', '@', 'x@y')
     lines = result.stdout.splitlines()
     address = next((line.split('/')[-1] for line in lines if 'vfio-pci/' in line), None)
     tap.ok(address and f'vfio-pci,host={address},id=net' in lines

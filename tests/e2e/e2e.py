@@ -173,6 +173,17 @@ def huge_pages(node=0):
                     '/hugepages-2048kB/nr_hugepages'))
 
 
+def too_much():
+    """Page size and number of pages that no host here has.
+
+    The kernel finds out while it takes them. Where it has pages of 1G it does so
+    soon; others have to be taken one by one until there are no more.
+    """
+    if os.path.exists('/sys/kernel/mm/hugepages/hugepages-1048576kB'):
+        return 1 << 30, 64
+    return 2 << 20, os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // (2 << 20) + 1
+
+
 def address_pf(address):
     """Gives the PF's interface an address, and waits for its carrier."""
     name = netif(PF)
@@ -278,12 +289,15 @@ class Run:
 
     def children(self):
         """Its child processes."""
-        pid = self.process.pid
-        try:
-            return [int(child) for child in
-                    read(f'/proc/{pid}/task/{pid}/children').split()]
-        except (FileNotFoundError, ProcessLookupError):
-            return []
+        found = []
+        for pid in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                parent = read(f'/proc/{pid}/stat').rsplit(')', 1)[1].split()[1]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(parent) == self.process.pid:
+                found.append(int(pid))
+        return found
 
     def value(self, key):
         """What it has printed behind 'KEY=', or None."""

@@ -16,14 +16,14 @@ import time
 sys.dont_write_bytecode = True
 import uapi
 from e2e import (ALL, DISK, PF, VF_UP, WORK, Guest, address_pf, conf, gone, kill, main, must,
-                 restored, run, snapshot, wait_until)
+                 restored, run, snapshot, too_much, wait_until)
 
 
 def positions(tap):
     """An apply that fails at each position."""
     others = [uapi.cpu(2, 0), uapi.vf(PF, 2), uapi.memory(16), uapi.pci(DISK), uapi.cpu(3, 1)]
-    # More than there is: the kernel finds out while it takes them.
-    impossible = uapi.memory(64, 1 << 30)
+    size, pages = too_much()
+    impossible = uapi.memory(pages, size)
     before = snapshot()
     wrong = []
     for index in range(len(others) + 1):

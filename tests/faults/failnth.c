@@ -19,6 +19,13 @@
 #define FAULTS_MAX	20000
 /* A full look at the host takes about as long as an operation. */
 #define LOOK_EVERY	16
+/*
+ * The first allocations one by one, of the many that follow (a note for each
+ * task, files for a device) every seventh: what is left out is the same code
+ * again. FAULTS=all in the environment leaves out none, and takes hours.
+ */
+#define EACH_UNTIL	40
+#define THEN_EVERY	7
 
 static int nth_fd;
 static struct host before;
@@ -52,14 +59,20 @@ static void nth_arm(unsigned int nth)
 	REQUIRE_EQ(pwrite(nth_fd, text, len, 0), len);
 }
 
-/* Did it fire? It counts down to zero. Faults are off afterwards. */
+/*
+ * Did it fire in the operation? It counts down to zero. If it didn't it may hit
+ * these calls, which is no answer and does no harm. Faults are off afterwards.
+ */
 static bool nth_fired(void)
 {
 	char text[16] = "";
+	bool fired;
+	int tries;
 
-	REQUIRE(pread(nth_fd, text, sizeof(text) - 1, 0) > 0);
-	REQUIRE_EQ(pwrite(nth_fd, "0", 1, 0), 1);
-	return !atoi(text);
+	fired = pread(nth_fd, text, sizeof(text) - 1, 0) > 0 && !atoi(text);
+	for (tries = 0; pwrite(nth_fd, "0", 1, 0) != 1; tries++)
+		REQUIRE(tries < 3, "%s", strerror(errno));
+	return fired;
 }
 
 static void look(unsigned int nth)
@@ -85,15 +98,19 @@ static void look(unsigned int nth)
 static void nth_all(const char *what, int (*prepare)(void), int (*operate)(int fd),
 		    void (*finish)(int fd, int err))
 {
-	unsigned int nth, errors = 0;
+	unsigned int nth, step, faults = 0, errors = 0;
+	bool all = !strcmp(getenv("FAULTS") ?: "", "all");
 	bool fired = true;
 
-	for (nth = 1; fired && nth < FAULTS_MAX; nth++) {
+	for (nth = 1; fired && nth < FAULTS_MAX; nth += step) {
 		int fd = prepare(), err;
+
+		step = all || nth < EACH_UNTIL ? 1 : THEN_EVERY;
 
 		nth_arm(nth);
 		err = operate(fd);
 		fired = nth_fired();
+		faults += fired;
 		errors += err < 0;
 		if (!fired)
 			CHECK(err >= 0, "%s without a fault: %s", what, strerror(-err));
@@ -103,14 +120,15 @@ static void nth_all(const char *what, int (*prepare)(void), int (*operate)(int f
 			      err == -ENOENT || err == -EOPNOTSUPP,
 			      "%s with fault %u: %s", what, nth, strerror(-err));
 		finish(fd, err);
-		if (nth % LOOK_EVERY == 0)
+		if (faults % LOOK_EVERY == 0)
 			look(nth);
 	}
 	look(nth);
 	CHECK(!fired, "%s makes more than %u allocations", what, FAULTS_MAX);
-	CHECK(nth > 2, "not one fault in %s", what);
+	CHECK(faults > 0, "not one fault in %s", what);
 	CHECK(errors > 0, "%s never failed", what);
-	printf("# %s: %u faults, %u errors\n", what, nth - 2, errors);
+	printf("# %s: %u faults among the first %u allocations, %u errors\n", what, faults, nth,
+	       errors);
 }
 
 /* ------------------------------------------------------------- operations */

@@ -25,6 +25,7 @@
 #include <linux/spinlock.h>
 #include <linux/task_work.h>
 #include <linux/tracepoint.h>
+#include <linux/workqueue.h>
 
 #include "compat/compat.h"
 #include "task.h"
@@ -33,6 +34,8 @@
 #define DEVIRT_TASK_PASSES	16
 /* Room for tasks that are forked between counting and looking. */
 #define DEVIRT_TASK_SLACK	64
+/* From the last lease to the end of tracing. */
+#define DEVIRT_TASK_QUIET	(2 * HZ)
 
 enum {
 	DEVIRT_ORIG,		/* what it would have without us */
@@ -153,14 +156,18 @@ static void devirt_task_target(struct devirt_task *rec, struct cpumask *target)
 		cpumask_andnot(target, cpu_possible_mask, task_leased);
 }
 
-/* Put a task where it belongs. Under task_mutex, with rec busy. May sleep. */
-static void devirt_task_place(struct devirt_task *rec)
+/*
+ * Put a task where it belongs. Under task_mutex, with rec busy. May sleep.
+ * Return: whether that changed anything.
+ */
+static bool devirt_task_place(struct devirt_task *rec)
 {
 	struct cpumask *applied = devirt_task_mask(rec, DEVIRT_APPLIED);
 	struct cpumask *home = devirt_task_mask(rec, DEVIRT_HOME);
 	struct cpumask *orig = devirt_task_mask(rec, DEVIRT_ORIG);
 	struct task_struct *task = rec->task;
 	cpumask_var_t target;
+	bool changed;
 
 	lockdep_assert_held(&task_mutex);
 	/* Its home was given back. */
@@ -177,12 +184,14 @@ static void devirt_task_place(struct devirt_task *rec)
 	 * the allocator doesn't refuse to a caller that may wait.
 	 */
 	if (!alloc_cpumask_var(&target, GFP_KERNEL | __GFP_NOFAIL))
-		return;
+		return false;
 	devirt_task_target(rec, target);
 	if (!cpumask_equal(&task->cpus_mask, target))
 		set_cpus_allowed_ptr(task, target);
+	changed = !cpumask_equal(applied, &task->cpus_mask);
 	cpumask_copy(applied, &task->cpus_mask);
 	free_cpumask_var(target);
+	return changed;
 }
 
 /* It has what it would have without us: nothing to remember any more. */
@@ -193,15 +202,17 @@ static bool devirt_task_plain(struct devirt_task *rec)
 	       !cpumask_intersects(devirt_task_mask(rec, DEVIRT_ORIG), task_leased);
 }
 
-static void devirt_task_place_all(struct list_head *todo)
+static bool devirt_task_place_all(struct list_head *todo)
 {
 	struct devirt_task *rec, *next;
+	bool changed = false;
 
 	list_for_each_entry_safe(rec, next, todo, todo) {
 		list_del_init(&rec->todo);
-		devirt_task_place(rec);
+		changed |= devirt_task_place(rec);
 		devirt_task_idle(rec, devirt_task_plain(rec));
 	}
+	return changed;
 }
 
 /* All that are noted. Under task_mutex. */
@@ -217,6 +228,22 @@ static void devirt_task_known(struct list_head *todo)
 		list_add_tail(&rec->todo, todo);
 	}
 	spin_unlock_irqrestore(&tasks_lock, flags);
+}
+
+/*
+ * Place all that are noted. Again while that changes something: a child that is
+ * forked meanwhile inherits its parent's note as it was before.
+ */
+static void devirt_task_replace(void)
+{
+	LIST_HEAD(todo);
+	int pass;
+
+	for (pass = 0; pass < DEVIRT_TASK_PASSES; pass++) {
+		devirt_task_known(&todo);
+		if (!devirt_task_place_all(&todo))
+			break;
+	}
 }
 
 static bool devirt_task_misplaced(struct task_struct *task)
@@ -421,6 +448,22 @@ static void devirt_task_untrace(void)
 	task_tracing = false;
 }
 
+/*
+ * A child that was copied while cores were leased may be on its way to the fork
+ * tracepoint still, with the affinity of then. So the tracepoints stay for a
+ * while after the last lease.
+ */
+static void devirt_task_quiet(struct work_struct *work)
+{
+	mutex_lock(&task_mutex);
+	if (cpumask_empty(task_leased)) {
+		devirt_task_replace();
+		devirt_task_untrace();
+	}
+	mutex_unlock(&task_mutex);
+}
+static DECLARE_DELAYED_WORK(task_quiet_work, devirt_task_quiet);
+
 /* ---------------------------------------------------------------- outside */
 
 static int devirt_task_evict(void)
@@ -458,7 +501,6 @@ int devirt_task_update(const struct cpumask *leased)
 {
 	cpumask_var_t before;
 	bool more;
-	LIST_HEAD(todo);
 	int err = 0;
 
 	mutex_lock(&task_mutex);
@@ -474,18 +516,16 @@ int devirt_task_update(const struct cpumask *leased)
 		cpumask_copy(before, task_leased);
 	}
 	cpumask_copy(task_leased, leased);
-	devirt_task_known(&todo);
-	devirt_task_place_all(&todo);
+	devirt_task_replace();
 	if (more) {
 		err = devirt_task_evict();
 		if (err) {
 			cpumask_copy(task_leased, before);
-			devirt_task_known(&todo);
-			devirt_task_place_all(&todo);
+			devirt_task_replace();
 		}
 	}
 	if (cpumask_empty(task_leased))
-		devirt_task_untrace();
+		schedule_delayed_work(&task_quiet_work, DEVIRT_TASK_QUIET);
 out_free:
 	if (more)
 		free_cpumask_var(before);
@@ -599,8 +639,12 @@ void devirt_task_exit(void)
 {
 	bool pending;
 
+	flush_delayed_work(&task_quiet_work);
 	/* Children that have not yet run the work which places them. */
 	do {
+		mutex_lock(&task_mutex);
+		devirt_task_replace();
+		mutex_unlock(&task_mutex);
 		spin_lock_irq(&tasks_lock);
 		pending = !hash_empty(tasks);
 		spin_unlock_irq(&tasks_lock);

@@ -649,7 +649,7 @@ void devirt_task_exit(void)
 		pending = !hash_empty(tasks);
 		spin_unlock_irq(&tasks_lock);
 		if (pending)
-			msleep(1);
+			msleep(20);
 	} while (pending);
 	/* That work, and vcpu.c's, may not have returned from here yet. */
 	synchronize_rcu_tasks();

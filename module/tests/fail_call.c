@@ -31,19 +31,21 @@ module_param(count, uint, 0400);
 MODULE_PARM_DESC(count, "how many calls have failed");
 
 /* Where the function goes on instead of its first instruction: it returns. */
-void devirt_fail_call_return(void);
 asm(".pushsection .text\n"
-    ".type devirt_fail_call_return, @function\n"
-    "devirt_fail_call_return:\n"
-    ASM_ENDBR
-    ASM_RET
-    ".size devirt_fail_call_return, .-devirt_fail_call_return\n"
-    ".popsection\n");
+	".type devirt_fail_call_return, @function\n"
+	"devirt_fail_call_return:\n"
+	ASM_ENDBR
+	ASM_RET
+	".size devirt_fail_call_return, .-devirt_fail_call_return\n"
+	".popsection\n");
 
 static int fail_call(struct kprobe *probe, struct pt_regs *regs)
 {
+	unsigned long back;
+
+	asm("lea devirt_fail_call_return(%%rip), %0" : "=r" (back));
 	regs_set_return_value(regs, value);
-	instruction_pointer_set(regs, (unsigned long)devirt_fail_call_return);
+	instruction_pointer_set(regs, back);
 	WRITE_ONCE(count, count + 1);
 	return 1;
 }

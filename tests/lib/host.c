@@ -346,6 +346,43 @@ static void name_of(const struct host_line *line, char *name, size_t size)
 	snprintf(name, size, text[0] ? " (%s)" : "%s", text);
 }
 
+#define PF_WQ_WORKER	0x20
+
+static bool one_cpu(const char *mask)
+{
+	const char *digit = mask + strspn(mask, "0,");
+
+	return *digit && strchr("1248", *digit) && !digit[1 + strspn(digit + 1, "0,")];
+}
+
+/*
+ * The rescuer of a workqueue goes where it is needed. Once it has helped a CPU's
+ * workers it stays on that CPU until it helps others, and on older kernels also
+ * the other way round: that is no lease's doing. Being kept off some CPUs is.
+ */
+static bool rescued(const struct host *host, const struct host_line *from,
+		    const struct host_line *to)
+{
+	char path[600], text[1024], *at;
+	const char *all = "";
+	unsigned long flags;
+	size_t i;
+
+	snprintf(path, sizeof(path), "/proc%s/stat", strrchr(from->key, '/'));
+	if (!slurp(AT_FDCWD, path, text, sizeof(text)))
+		return false;
+	at = strrchr(text, ')');
+	if (!at || sscanf(at, ") %*c %*d %*d %*d %*d %*d %lu", &flags) != 1 ||
+	    !(flags & PF_WQ_WORKER))
+		return false;
+	for (i = 0; i < host->count; i++) {
+		if (!strcmp(host->lines[i].key, "workqueue/cpumask"))
+			all = host->lines[i].value;
+	}
+	return (one_cpu(from->value) || !strcmp(from->value, all)) &&
+	       (one_cpu(to->value) || !strcmp(to->value, all));
+}
+
 /**
  * host_diff - print how two snapshots differ
  * @a: the first
@@ -380,6 +417,8 @@ int host_diff(const struct host *a, const struct host *b, FILE *file, const char
 		 * it runs next: the interrupt itself says what that will be.
 		 */
 		if (!strncmp(name, " (irq/", 6))
+			continue;
+		if (!order && !strncmp(from->key, "task/", 5) && rescued(a, from, to))
 			continue;
 		fprintf(file, "%s%s%s: %s -> %s\n", prefix, order <= 0 ? from->key : to->key,
 			name, order <= 0 ? from->value : "nothing",

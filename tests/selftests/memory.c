@@ -2,6 +2,8 @@
 /*
  * Kind memory: huge pages, added to the host's pools and taken out again.
  */
+#include <sys/time.h>
+
 #include "lease.h"
 #include "tap.h"
 
@@ -168,6 +170,29 @@ TEST("several records of one partition")
 	CHECK_EQ(recs[1].memory.before, 4);
 	close(part);
 	CHECK_EQ(pool("nr_hugepages"), 0);
+}
+
+static void tick(int signal)
+{
+}
+
+TEST("a caller with a timer gets all of its pages")
+{
+	struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = {};
+	int round, part, bad = 0;
+
+	/* A pending signal keeps the kernel from adding pages for its task. */
+	signal(SIGALRM, tick);
+	for (round = 0; round < 5; round++) {
+		struct devirt_record rec = rec_memory(2 * MIB, 64, 0);
+
+		setitimer(ITIMER_REAL, &often, NULL);
+		part = lease_new("timer", &rec, 1);
+		setitimer(ITIMER_REAL, &never, NULL);
+		bad += part < 0;
+		close(part);
+	}
+	CHECK_EQ(bad, 0);
 }
 
 TEST("pages that somebody still uses leave the pool with their last user")

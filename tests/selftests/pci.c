@@ -276,6 +276,38 @@ TEST("a function that was bound to something else meanwhile gets its own driver 
 	CHECK_STR(event.detail, "rebound");
 }
 
+TEST("a function that is unplugged meanwhile is no longer held, and told of")
+{
+	int part = lease("unplug", EDU);
+	struct devirt_event event;
+
+	fcntl(part, F_SETFL, O_NONBLOCK);
+	CHECK(read(part, &event, sizeof(event)) == sizeof(event));
+	REQUIRE_EQ(file_write("1", "/sys/bus/pci/devices/" EDU "/remove"), 0);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK_EQ(lease_state(part), DEVIRT_STATE_RELEASED);
+	CHECK(read(part, &event, sizeof(event)) == sizeof(event));
+	CHECK_EQ(event.type, DEVIRT_EVENT_DRIFT);
+	CHECK_STR(event.detail, "unplugged");
+	REQUIRE_EQ(file_write("1", "/sys/bus/pci/rescan"), 0);
+	CHECK_STR(pci_driver(EDU), "");
+	leasable(EDU);
+}
+
+TEST("a function whose driver was unloaded meanwhile has none afterwards")
+{
+	struct devirt_record recs[2] = { rec_pci(PAIR_A), rec_pci(PAIR_B) };
+	int part = lease_new("unload", recs, 2);
+
+	REQUIRE(part >= 0);
+	if (command("rmmod e1000"))
+		SKIP("e1000 can't be unloaded");
+	close(part);
+	CHECK_STR(pci_driver(PAIR_A), "");
+	CHECK_STR(pci_driver(PAIR_B), "");
+	REQUIRE_EQ(command("modprobe e1000"), 0);
+}
+
 /* A driver that takes any function, if it is told to. */
 static const char *any_driver(void)
 {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include "lease.h"
@@ -303,6 +304,53 @@ TEST("an NVMe controller's pool")
 	close(part);
 	CHECK_EQ(vfs(NVME), 0);
 	CHECK_STR(pci_driver(NVME), "nvme");
+}
+
+static pthread_barrier_t barrier;
+
+static void *lease_at_once(void *arg)
+{
+	struct devirt_record rec = rec_vf(IGB, DEVIRT_VF_ANY, 2);
+	char name[16];
+	long part;
+
+	snprintf(name, sizeof(name), "pool%s", (char *)arg);
+	pthread_barrier_wait(&barrier);
+	part = lease_new(name, &rec, 1);
+	pthread_barrier_wait(&barrier);
+	if (part >= 0)
+		close(part);
+	return (void *)part;
+}
+
+TEST("two partitions want the first VF, and return the last one, at the same time")
+{
+	pthread_t threads[2];
+	void *part;
+	int i;
+
+	pthread_barrier_init(&barrier, NULL, 3);
+	for (i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, lease_at_once, i ? "1" : "0");
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	for (i = 0; i < 2; i++) {
+		pthread_join(threads[i], &part);
+		CHECK((long)part >= 0, "%s", strerror(-(long)part));
+	}
+	CHECK_EQ(vfs(IGB), 0);
+}
+
+TEST("a PF whose driver leaves has no VFs once they are returned")
+{
+	struct devirt_record rec = rec_vf(IGB, 0, 1);
+	int part = lease("leaves", &rec);
+
+	REQUIRE_EQ(file_write(IGB, "/sys/bus/pci/drivers/igb/unbind"), 0);
+	CHECK_STR(pci_driver(IGB), "");
+	close(part);
+	CHECK_EQ(vfs(IGB), 0);
+	CHECK_STR(pci_driver(IGB), "");
 }
 
 TEST("an apply that fails after the pool was made removes it again")

@@ -232,25 +232,6 @@ static void take_task(struct host *host, const char *process, const char *task, 
 	add(host, text, name, "task/%s/%s", process, task);
 }
 
-/*
- * A kernel thread whose affinity is the kernel's own business: a workqueue's
- * rescuer, say, stays wherever it has helped last.
- */
-static bool kernels_own(const char *process)
-{
-	const unsigned int kthread = 0x00200000, no_setaffinity = 0x04000000;
-	char path[600], text[1024], *end;
-	unsigned int flags;
-
-	snprintf(path, sizeof(path), "/proc/%s/stat", process);
-	if (!slurp(AT_FDCWD, path, text, sizeof(text)))
-		return false;
-	end = strrchr(text, ')');
-	if (!end || sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
-		return false;
-	return flags & kthread && flags & no_setaffinity;
-}
-
 static void take_tasks(struct host *host, bool names)
 {
 	DIR *processes = open_dir("/proc"), *tasks;
@@ -258,7 +239,7 @@ static void take_tasks(struct host *host, bool names)
 	char path[600];
 
 	while (processes && (process = readdir(processes))) {
-		if (!isdigit(process->d_name[0]) || kernels_own(process->d_name))
+		if (!isdigit(process->d_name[0]))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/task", process->d_name);
 		tasks = open_dir(path);

@@ -148,6 +148,24 @@ static int devirt_cpu_update(void)
 	return err ?: devirt_hostirq_update(leased);
 }
 
+/**
+ * devirt_cpu_settle - drivers may have asked for interrupts
+ *
+ * A driver that binds, or makes VFs, gets new interrupts, which may be anywhere.
+ * Call it after either: those that can be moved leave the leased CPUs. May
+ * sleep; none of the CPUs' locks may be held.
+ */
+void devirt_cpu_settle(void)
+{
+	int err;
+
+	mutex_lock(&leased_lock);
+	err = devirt_hostirq_update(leased);
+	mutex_unlock(&leased_lock);
+	if (err)
+		pr_warn("new interrupts stay on leased CPUs: %pe\n", ERR_PTR(err));
+}
+
 static int devirt_cpu_acquire(struct devirt_resource *res)
 {
 	struct cpumask *mine = to_devirt_cpu(res)->mine;

@@ -15,18 +15,28 @@
 #include <linux/vfio_pci_core.h>
 
 #include "compat/compat.h"
+#include "cpu.h"
 #include "function.h"
 #include "inuse.h"
 #include "partition.h"
 #include "resource.h"
 
-#define DEVIRT_VFIO_DRIVER	"vfio-pci"
 /* No driver has this name, so none binds a function that is unfit. */
 #define DEVIRT_NO_DRIVER	"devirt-quarantine"
 
 static struct device_driver *devirt_vfio_driver(void)
 {
 	return driver_find(DEVIRT_VFIO_DRIVER, &pci_bus_type);
+}
+
+/* The name of its driver, empty if it has none; DEVIRT_DRIVER_MAX bytes. */
+static void devirt_function_driver(struct pci_dev *pdev, char *name)
+{
+	name[0] = '\0';
+	device_lock(&pdev->dev);
+	if (pdev->dev.driver)
+		strscpy(name, pdev->dev.driver->name, DEVIRT_DRIVER_MAX);
+	device_unlock(&pdev->dev);
 }
 
 static bool devirt_function_has(struct pci_dev *pdev, const char *name)
@@ -109,10 +119,7 @@ int devirt_function_check(struct devirt_resource *res, struct devirt_function *f
 				     DEVIRT_VFIO_DRIVER);
 	if (!pdev->reset_methods[0])
 		vfio->flags |= DEVIRT_VFIO_NO_RESET;
-	device_lock(&pdev->dev);
-	if (pdev->dev.driver)
-		strscpy(vfio->driver, pdev->dev.driver->name, sizeof(vfio->driver));
-	device_unlock(&pdev->dev);
+	devirt_function_driver(pdev, vfio->driver);
 	res->rec.node = dev_to_node(&pdev->dev);
 	fn->pdev = pci_dev_get(pdev);
 	return 0;
@@ -289,10 +296,7 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 	if (err)
 		return err;
 	fn->runtime_auto = pdev->dev.power.runtime_auto;
-	device_lock(&pdev->dev);
-	if (pdev->dev.driver)
-		strscpy(fn->driver, pdev->dev.driver->name, sizeof(fn->driver));
-	device_unlock(&pdev->dev);
+	devirt_function_driver(pdev, fn->driver);
 	strscpy(vfio->driver, fn->driver, sizeof(vfio->driver));
 
 	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
@@ -317,7 +321,6 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 	}
 	device_for_each_child(&pdev->dev, vfio, devirt_vfio_index);
 	devirt_function_watch(fn);
-	fn->taken = true;
 	return 0;
 
 err_restore:
@@ -329,25 +332,33 @@ err_free:
 	return err;
 }
 
+/* Called with the driver kept from leaving by the walk. */
+static int devirt_function_bind_to(struct device_driver *drv, void *data)
+{
+	struct devirt_function *fn = data;
+
+	if (strcmp(drv->name, fn->driver))
+		return 0;
+	fn->bind = device_driver_attach(drv, &fn->pdev->dev);
+	return 1;
+}
+
+/* To that very driver, even where another one would match as well. */
 static int devirt_function_bind(struct devirt_function *fn)
 {
 	struct pci_dev *pdev = fn->pdev;
-	struct device_driver *drv;
-	int err;
 
 	if (!fn->driver[0] || devirt_function_has(pdev, fn->driver))
 		return 0;
-	drv = driver_find(fn->driver, &pci_bus_type);
-	if (!drv) {
+	if (!bus_for_each_drv(&pci_bus_type, NULL, fn, devirt_function_bind_to)) {
 		/* Unloaded meanwhile: loading it again is the admin's business. */
 		pci_info(pdev, "devirt: its driver %s is gone\n", fn->driver);
 		return 0;
 	}
-	/* That very driver, even where another one would match as well. */
-	err = device_driver_attach(drv, &pdev->dev);
+	devirt_cpu_settle();
 	if (devirt_function_has(pdev, fn->driver))
 		return 0;
-	return err < 0 ? err : -ENODEV;
+	return fn->bind < 0 ? fn->bind : -ENODEV;
 }
 
 /* Driver, override and power policy as they were. Can be called again. */
@@ -440,11 +451,12 @@ int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn
 		}
 	}
 	err = devirt_function_restore(fn);
-	if (err)
+	if (err) {
+		devirt_override_set(pdev, DEVIRT_NO_DRIVER);
 		return devirt_refuse(res, DEVIRT_REASON_INTERNAL, err, "%s binding %s",
 				     fn->driver, pci_name(pdev));
+	}
 out:
-	fn->taken = false;
 	kfree(fn->override);
 	fn->override = NULL;
 	return 0;

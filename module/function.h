@@ -7,13 +7,16 @@
 
 struct devirt_resource;
 
+/* Whose driver a leased function has. */
+#define DEVIRT_VFIO_DRIVER	"vfio-pci"
+
 /**
  * struct devirt_function - a PCI function on its way between drivers
  * @pdev: the function, with a reference; NULL until devirt_function_check()
  * @driver: the host driver it had, empty for none
  * @override: the driver override it had, NULL for none
  * @runtime_auto: it was under runtime power management
- * @taken: it was brought to vfio-pci, and @override is saved
+ * @bind: what @driver said when it was to take it back
  * @watched: it hasn't left vfio-pci since; changes with the device locked
  */
 struct devirt_function {
@@ -21,7 +24,7 @@ struct devirt_function {
 	char driver[DEVIRT_DRIVER_MAX];
 	char *override;
 	bool runtime_auto;
-	bool taken;
+	int bind;
 	bool watched;
 };
 

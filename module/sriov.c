@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 
 #include "compat/compat.h"
+#include "cpu.h"
 #include "function.h"
 #include "partition.h"
 #include "resource.h"
@@ -162,6 +163,8 @@ static int devirt_pool_configure(struct devirt_pool *pool, unsigned int count)
 		ret = pf->driver->sriov_configure(pf, count);
 	}
 	device_unlock(&pf->dev);
+	/* The PF's driver shares out its interrupts anew. */
+	devirt_cpu_settle();
 	return ret;
 }
 
@@ -526,7 +529,7 @@ static int devirt_sriov_notify(struct notifier_block *nb, unsigned long action, 
 	 * Without memory for the override a host driver may get it for a moment;
 	 * taking it for the lease then unbinds that one, as with any other.
 	 */
-	if (ours && devirt_override_set(pdev, "vfio-pci"))
+	if (ours && devirt_override_set(pdev, DEVIRT_VFIO_DRIVER))
 		pci_warn(pdev, "devirt: no memory for its driver override\n");
 	return NOTIFY_OK;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -330,36 +331,38 @@ void pci_child(const char *addr, const char *path, const char *prefix, char *nam
 		closedir(d);
 }
 
-/*
- * Takes most memory offline, so that asking for more huge pages than there can
- * be fails soon: the kernel clears all that it finds before it gives up. On a
- * kernel that can't, it only takes longer.
- */
-void memory_shrink(void)
+/* The number after @key in a file of lines like /proc/meminfo, or -errno. */
+long long file_value(const char *path, const char *key)
 {
-	char path[64];
-	int block;
+	FILE *file = fopen(path, "re");
+	long long value = -ENOENT;
+	char line[256];
 
-	for (block = 4; block < 256; block++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%d/state", block);
-		file_write("offline", "%s", path);
+	if (!file)
+		return -errno;
+	while (value < 0 && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, key, strlen(key)))
+			sscanf(line + strlen(key), "%*[: ]%lld", &value);
 	}
-}
-
-/* All of it online again. */
-void memory_grow(void)
-{
-	char path[64], state[32];
-	int block;
-
-	for (block = 0; block < 256; block++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%d/state", block);
-		if (!file_read(state, sizeof(state), "%s", path) && !strcmp(state, "offline"))
-			file_write("online", "%s", path);
-	}
+	fclose(file);
+	return value;
 }
 
 /* --------------------------------------------------------------- processes */
+
+/* The CPUs that a task may use; 0 if it has ended. */
+unsigned long mask_of(pid_t tid)
+{
+	unsigned long mask = 0;
+	cpu_set_t set;
+	int cpu;
+
+	if (sched_getaffinity(tid, sizeof(set), &set))
+		return 0;
+	for (cpu = 0; cpu < CPUS; cpu++)
+		mask |= (unsigned long)!!CPU_ISSET(cpu, &set) << cpu;
+	return mask;
+}
 
 /* Runs @fn in a process of its own, which dies with this one. */
 pid_t spawn(void (*fn)(void *arg), void *arg)

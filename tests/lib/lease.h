@@ -46,6 +46,7 @@ struct devirt_record rec_cpu(unsigned int cpu, unsigned int role, unsigned int v
 
 int file_read(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 long file_number(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+long long file_value(const char *path, const char *key);
 int file_write(const char *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int command(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *pci_driver(const char *addr);
@@ -56,7 +57,9 @@ void pci_child(const char *addr, const char *path, const char *prefix, char *nam
 
 void memory_shrink(void);
 void memory_grow(void);
+struct devirt_record rec_scattered(int node);
 
+unsigned long mask_of(pid_t tid);
 pid_t spawn(void (*fn)(void *arg), void *arg);
 int send_fd(int sock, int fd);
 int recv_fd(int sock);

@@ -36,19 +36,6 @@ static int lease_cpus(const char *name, int vcpus)
 	return part;
 }
 
-static unsigned long mask_of(pid_t tid)
-{
-	cpu_set_t set;
-	unsigned long mask = 0;
-	int cpu;
-
-	if (sched_getaffinity(tid, sizeof(set), &set))
-		return 0;
-	for (cpu = 0; cpu < CPUS; cpu++)
-		mask |= (unsigned long)!!CPU_ISSET(cpu, &set) << cpu;
-	return mask;
-}
-
 static int probes(void)
 {
 	char line[256];

@@ -27,19 +27,6 @@ static void __attribute__((constructor)) set_up(void)
 	tap_reset = reset;
 }
 
-static unsigned long mask_of(pid_t tid)
-{
-	unsigned long mask = 0;
-	cpu_set_t set;
-	int cpu;
-
-	if (sched_getaffinity(tid, sizeof(set), &set))
-		return 0;
-	for (cpu = 0; cpu < CPUS; cpu++)
-		mask |= (unsigned long)!!CPU_ISSET(cpu, &set) << cpu;
-	return mask;
-}
-
 static int set_mask(pid_t tid, unsigned long mask)
 {
 	cpu_set_t set;
@@ -478,6 +465,51 @@ TEST("workers of unbound workqueues leave the core; an admin's change stays")
 	close(part);
 	CHECK_EQ(workqueues(), 0x03);
 	REQUIRE_EQ(file_write("3f", WORKQUEUES), 0);
+}
+
+/* How many interrupts that can be moved have a CPU of @mask. */
+static int irqs_on(unsigned long mask)
+{
+	char text[32];
+	int irq, on = 0;
+
+	for (irq = 1; irq < 512; irq++) {
+		unsigned long now = irq_mask(irq);
+
+		if (!(now & mask) || !irq_used(irq))
+			continue;
+		snprintf(text, sizeof(text), "%lx", now);
+		if (!file_write(text, "/proc/irq/%d/smp_affinity", irq))
+			on++;
+	}
+	return on;
+}
+
+/* igb asks for its interrupts anew when VFs are made or removed. */
+TEST("interrupts that drivers ask for during a lease stay off the core as well")
+{
+	struct devirt_record recs[] = { rec_cpu(4, 0, 0), rec_cpu(5, 0, 0),
+					rec_vf(IGB, DEVIRT_VF_ANY, 2), rec_pci(DISK) };
+	int mine, other;
+
+	command("ip link set dev $(ls /sys/bus/pci/devices/" IGB "/net) up");
+	CHECK(irqs_on(0x30) > 5);
+	mine = lease_new("mine", recs, 3);
+	REQUIRE(mine >= 0, "%s", strerror(-mine));
+	CHECK_EQ(irqs_on(0x30), 0);
+	close(mine);
+
+	/* Another partition's pool, made and removed; and a driver that returns. */
+	mine = lease_mask("mine", 0x30);
+	REQUIRE(mine >= 0, "%s", strerror(-mine));
+	other = lease_new("other", recs + 2, 2);
+	REQUIRE(other >= 0, "%s", strerror(-other));
+	CHECK_EQ(irqs_on(0x30), 0);
+	close(other);
+	CHECK_STR(pci_driver(DISK), "nvme");
+	CHECK_EQ(irqs_on(0x30), 0);
+	close(mine);
+	CHECK(irqs_on(0x30) > 5);
 }
 
 TEST("CPUs in a description with other things, the CPUs first or last")

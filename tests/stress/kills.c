@@ -188,14 +188,6 @@ static bool gone(int number)
 	return access(path, F_OK);
 }
 
-/* 0 if it has ended. */
-static unsigned long mask_of(pid_t tid)
-{
-	unsigned long mask = 0;
-
-	return syscall(SYS_sched_getaffinity, tid, sizeof(mask), &mask) < 0 ? 0 : mask;
-}
-
 static bool same_host(const struct host *before, const char *what)
 {
 	struct host after;

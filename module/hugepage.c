@@ -10,6 +10,9 @@
 #define pr_fmt(fmt) "devirt: " fmt
 
 #include <linux/kernel.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
 #include <linux/slab.h>
@@ -19,7 +22,7 @@
 #include "partition.h"
 #include "resource.h"
 
-/* How often to compact and try again before giving up. */
+/* How often to compact and try again, as long as that helps. */
 #define DEVIRT_COMPACT_TRIES	3
 #define DEVIRT_PATH_MAX		96
 
@@ -117,6 +120,35 @@ static void devirt_memory_drop(struct devirt_resource *res)
 	kfree(to_devirt_memory(res)->given);
 }
 
+static int devirt_refuse_short(struct devirt_resource *res, u64 available)
+{
+	res->rec.memory.available = available;
+	return devirt_refuse(res, DEVIRT_REASON_PAGES_SHORT, -ENOMEM, "%llu of %llu", available,
+			     res->rec.memory.pages);
+}
+
+/*
+ * Is there memory for as many at all? Growing a pool until it fails takes
+ * seconds and the host's page cache with it, for nothing. This is an upper
+ * bound: what can be had in pages of that size shows when they are taken.
+ */
+static int devirt_memory_veto(struct devirt_resource *res)
+{
+	struct devirt_record_memory *rec = &res->rec.memory;
+	u64 bytes = (u64)max(si_mem_available(), 0L) << PAGE_SHIFT;
+	unsigned long surplus = 0;
+	char path[DEVIRT_PATH_MAX];
+	u64 possible;
+
+	if (res->rec.node != DEVIRT_NODE_ANY)
+		bytes = min(bytes, (u64)node_present_pages(res->rec.node) << PAGE_SHIFT);
+	/* Pages in use that have left the pool become the pool's again first. */
+	devirt_pages_path(path, rec->page_size, res->rec.node, "surplus_hugepages");
+	devirt_hostattr_read_ulong(path, &surplus);
+	possible = div64_u64(bytes, rec->page_size) + surplus;
+	return rec->pages > possible ? devirt_refuse_short(res, possible) : 0;
+}
+
 static void devirt_compact(int node)
 {
 	char path[DEVIRT_PATH_MAX];
@@ -162,9 +194,13 @@ static int devirt_memory_acquire(struct devirt_resource *res)
 {
 	struct devirt_record_memory *rec = &res->rec.memory;
 	unsigned long *given = to_devirt_memory(res)->given;
-	unsigned long before, now = 0, *after;
+	unsigned long before, now = 0, last, *after;
 	int node = res->rec.node, nid, tries, err;
 
+	/* Once more: other records have taken memory meanwhile. */
+	err = devirt_memory_veto(res);
+	if (err)
+		return err;
 	after = kcalloc(nr_node_ids, sizeof(*after), GFP_KERNEL);
 	if (!after)
 		return -ENOMEM;
@@ -177,12 +213,13 @@ static int devirt_memory_acquire(struct devirt_resource *res)
 	rec->before = before;
 
 	for (tries = 0; tries <= DEVIRT_COMPACT_TRIES; tries++) {
+		last = now;
 		if (tries)
 			devirt_compact(node);
 		err = devirt_pages_write(rec->page_size, node, before + rec->pages);
 		if (!err)
 			err = devirt_pages_read(rec->page_size, node, &now);
-		if (err || now >= before + rec->pages)
+		if (err || now >= before + rec->pages || (tries && now <= last))
 			break;
 	}
 	/* Also after an error: a part may have been given. */
@@ -197,8 +234,7 @@ static int devirt_memory_acquire(struct devirt_resource *res)
 		given[nid] = after[nid] > given[nid] ? after[nid] - given[nid] : 0;
 	rec->available = now > before ? now - before : 0;
 	if (!err && rec->available < rec->pages)
-		err = devirt_refuse(res, DEVIRT_REASON_PAGES_SHORT, -ENOMEM, "%llu of %llu",
-				    rec->available, rec->pages);
+		err = devirt_refuse_short(res, rec->available);
 	if (err)
 		devirt_memory_return(rec->page_size, given);
 out:
@@ -230,6 +266,7 @@ const struct devirt_resource_ops devirt_memory_ops = {
 	.name = "memory",
 	.size = sizeof(struct devirt_memory),
 	.check = devirt_memory_check,
+	.veto = devirt_memory_veto,
 	.acquire = devirt_memory_acquire,
 	.release = devirt_memory_release,
 	.drop = devirt_memory_drop,

@@ -174,14 +174,17 @@ def huge_pages(node=0):
 
 
 def too_much():
-    """Page size and number of pages that no host here has.
-
-    The kernel finds out while it takes them. Where it has pages of 1G it does so
-    soon; others have to be taken one by one until there are no more.
-    """
+    """Page size and number of pages that no host here has."""
     if os.path.exists('/sys/kernel/mm/hugepages/hugepages-1048576kB'):
         return 1 << 30, 64
     return 2 << 20, os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // (2 << 20) + 1
+
+
+def available():
+    """Bytes that can be had, with all that can be pushed out."""
+    with open('/proc/meminfo', encoding='ascii') as file:
+        lines = dict(line.split(':') for line in file)
+    return int(lines['MemAvailable'].split()[0]) << 10
 
 
 def address_pf(address):

@@ -15,24 +15,24 @@ import time
 
 sys.dont_write_bytecode = True
 import uapi
-from e2e import (ALL, DISK, PF, VF_UP, WORK, Guest, address_pf, conf, gone, kill, main, must,
-                 restored, run, snapshot, too_much, wait_until)
+from e2e import (ALL, DISK, PF, VF_UP, WORK, Guest, address_pf, available, conf, gone, kill,
+                 main, must, restored, run, snapshot, wait_until)
 
 
 def positions(tap):
     """An apply that fails at each position."""
     others = [uapi.cpu(2, 0), uapi.vf(PF, 2), uapi.memory(16), uapi.pci(DISK), uapi.cpu(3, 1)]
-    size, pages = too_much()
-    impossible = uapi.memory(pages, size)
     before = snapshot()
     wrong = []
     for index in range(len(others) + 1):
-        records = others[:index] + [impossible] + others[index:]
+        # There is memory for one of them, which shows when they are taken.
+        half = uapi.memory(available() * 6 // 10 >> 21)
+        records = others[:index] + [half, half] + others[index:]
         result = uapi.apply('positions', records)
         gone('positions')
-        if result != (errno.ENOMEM, index, uapi.REASON_PAGES_SHORT):
+        if result != (errno.ENOMEM, index + 1, uapi.REASON_PAGES_SHORT):
             wrong.append(f'{index}: {result}')
-        restored(tap, before, f'an apply that fails at position {index} of {len(records)}')
+        restored(tap, before, f'an apply that fails at position {index + 1} of {len(records)}')
     tap.ok(not wrong, 'and says which record it was, and why', *wrong)
     error, failed, _ = uapi.apply('positions', others)
     gone('positions')

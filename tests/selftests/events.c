@@ -105,7 +105,7 @@ TEST("a failed and a dry apply are no events")
 	rec.kind = 0;
 	CHECK_EQ(lease_apply(part, 0, &rec, 1, NULL), -EOPNOTSUPP);
 	memory_shrink();
-	rec = rec_memory(2 * MIB, 1 << 15, 0);
+	rec = rec_scattered(0);
 	CHECK_EQ(lease_apply(part, 0, &rec, 1, NULL), -ENOMEM);
 	CHECK_EQ(next(part, &event), -EAGAIN);
 	CHECK_EQ(polled(part), 0);

@@ -107,13 +107,38 @@ TEST("a page of 1G")
 	CHECK_EQ(file_number(POOL_1G "nr_hugepages"), 0);
 }
 
-TEST("more pages than there can be: it says how many there could be, and keeps none")
+static long long tried(void)
 {
+	return file_value("/proc/vmstat", "htlb_buddy_alloc_fail");
+}
+
+TEST("more pages than can be had: it says how many there could be, and keeps none")
+{
+	long long before = tried();
+
+	REQUIRE(before >= 0);
 	memory_shrink();
-	runs_short(rec_memory(2 * MIB, 1 << 15, 0));
+	runs_short(rec_scattered(0));
+	runs_short(rec_scattered(DEVIRT_NODE_ANY));
+	CHECK(tried() > before);
+}
+
+/* Trying would cost the host its page cache, and seconds, for nothing. */
+TEST("more pages than there is memory for are refused without a try, in a dry run too")
+{
+	struct devirt_record rec = rec_memory(2 * MIB, 1 << 15, 0);
+	long long before = tried();
+	int part = lease_create("far");
+
+	REQUIRE(before >= 0);
+	runs_short(rec);
 	runs_short(rec_memory(2 * MIB, 1 << 15, DEVIRT_NODE_ANY));
 	if (!access(POOL_1G, F_OK))
 		runs_short(rec_memory(1024 * MIB, 64, 0));
+	CHECK_EQ(lease_apply(part, DEVIRT_APPLY_DRY_RUN, &rec, 1, NULL), -ENOMEM);
+	CHECK_EQ(rec.reason, DEVIRT_REASON_PAGES_SHORT);
+	CHECK(rec.memory.available > 0 && rec.memory.available < 1 << 15);
+	CHECK_EQ(tried(), before);
 }
 
 TEST("pages that an admin adds or takes meanwhile stay the admin's")

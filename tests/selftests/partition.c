@@ -100,7 +100,7 @@ TEST("a failed apply leaves a partition that can be applied")
 	CHECK_EQ(lease_apply(part, 0, recs, 2, NULL), -ENODEV);
 	/* Refused while it is taken, not when it is checked. */
 	memory_shrink();
-	recs[1] = rec_memory(2 * MIB, 1 << 15, 0);
+	recs[1] = rec_scattered(0);
 	CHECK_EQ(lease_apply(part, 0, recs, 2, NULL), -ENOMEM);
 	CHECK_EQ(pages(), before);
 	CHECK_EQ(lease_state(part), DEVIRT_STATE_NEW);
@@ -274,11 +274,12 @@ TEST("a persistent lease is released by its own descriptor as well")
 
 TEST("a failed or a dry apply leaves nothing that persists")
 {
-	struct devirt_record recs[2] = { page(), rec_memory(2 * MIB, 1 << 15, 0) };
+	struct devirt_record recs[2] = { page() };
 	int part = lease_create("fail");
 	long before = pages();
 
 	memory_shrink();
+	recs[1] = rec_scattered(0);
 	CHECK_EQ(lease_apply(part, DEVIRT_APPLY_PERSIST, recs, 2, NULL), -ENOMEM);
 	recs[0] = page();
 	CHECK_EQ(lease_apply(part, DEVIRT_APPLY_PERSIST | DEVIRT_APPLY_DRY_RUN, recs, 1, NULL), 0);

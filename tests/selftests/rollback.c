@@ -91,7 +91,7 @@ TEST("a record that is refused when it is taken, at each position")
 	make_pool();
 	memory_shrink();
 	for (at = 0; at <= KINDS; at++)
-		fails(part, at, rec_memory(2 * MIB, 1 << 15, 0), -ENOMEM,
+		fails(part, at, rec_scattered(0), -ENOMEM,
 		      DEVIRT_REASON_PAGES_SHORT);
 	memory_grow();
 	/* And all of it can be had, by the same partition. */

@@ -341,16 +341,28 @@ TEST("two partitions want the first VF, and return the last one, at the same tim
 	CHECK_EQ(vfs(IGB), 0);
 }
 
-TEST("a PF whose driver leaves has no VFs once they are returned")
+static void driver_leaves(const char *pf, const char *driver)
 {
-	struct devirt_record rec = rec_vf(IGB, 0, 1);
+	struct devirt_record rec = rec_vf(pf, 0, 1);
 	int part = lease("leaves", &rec);
 
-	REQUIRE_EQ(file_write(IGB, "/sys/bus/pci/drivers/igb/unbind"), 0);
-	CHECK_STR(pci_driver(IGB), "");
+	REQUIRE_EQ(file_write(pf, "/sys/bus/pci/drivers/%s/unbind", driver), 0);
+	CHECK_STR(pci_driver(pf), "");
 	close(part);
-	CHECK_EQ(vfs(IGB), 0);
-	CHECK_STR(pci_driver(IGB), "");
+	CHECK_EQ(vfs(pf), 0);
+	CHECK_STR(pci_driver(pf), "");
+}
+
+TEST("a PF whose driver leaves has no VFs once they are returned")
+{
+	driver_leaves(NVME, "nvme");
+}
+
+TEST("the same with a driver that would remove its VFs when it leaves")
+{
+	if (!access("/sys/kernel/debug/kmemleak", F_OK))
+		SKIP("igb leaks what it knows of its VFs if it leaves while one is assigned");
+	driver_leaves(IGB, "igb");
 }
 
 TEST("an apply that fails after the pool was made removes it again")

@@ -4,24 +4,20 @@
  * for more huge pages than can be had fails soon, and when they are taken.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <linux/if_packet.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lease.h"
 
-#define LEFT_PAGES	384	/* of 2M, besides what is locked */
-#define ENOUGH_PAGES	48	/* that the pipes leave, for the host to live on */
-#define PIPES		256
-#define PIPE_SIZE	(4 << 20)
-#define PIPE_STEP	(1 << 14)
+#define LEFT_PAGES	192	/* of 2M, besides the one large ring */
+#define ENOUGH_PAGES	48	/* which the small ones leave, for the host to live on */
+#define RINGS		512
 
-static void *locked = MAP_FAILED;
-static size_t locked_size;
-static int pipes[PIPES][2];
-static unsigned int pipe_count;
+static int large = -1, small[RINGS];
+static unsigned int small_count;
 
 /* What can be had with all that can be pushed out, as huge pages of 2M. */
 static long long available(void)
@@ -29,64 +25,62 @@ static long long available(void)
 	return file_value("/proc/meminfo", "MemAvailable") / (2 * MIB >> 10);
 }
 
-static bool pipe_add(void)
+/*
+ * A packet socket's ring: memory that the kernel gives in blocks of that size,
+ * and can't move. The socket, or -errno.
+ */
+static int ring(size_t size, unsigned int blocks)
 {
-	if (pipe_count == PIPES || pipe2(pipes[pipe_count], O_CLOEXEC | O_NONBLOCK))
-		return false;
-	fcntl(pipes[pipe_count][0], F_SETPIPE_SZ, PIPE_SIZE);
-	pipe_count++;
-	return true;
+	struct tpacket_req req = {
+		.tp_block_size = size, .tp_block_nr = blocks,
+		.tp_frame_size = size, .tp_frame_nr = blocks,
+	};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return -errno;
+	if (!setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
 }
 
 /*
- * The kernel can't move what is in a pipe: of two that were filled in turns one
- * is emptied, which leaves half of the memory, and none of it in one piece.
+ * Until memory_grow(), or the end of the process. Two small blocks after each
+ * other are the halves of a huge page: of each two one is freed.
  */
-static void memory_scatter(void)
-{
-	static char buf[PIPE_SIZE];
-	unsigned int i, at;
-
-	while (available() > ENOUGH_PAGES && pipe_add() && pipe_add()) {
-		for (at = 0; at < PIPE_SIZE; at += PIPE_STEP) {
-			for (i = pipe_count - 2; i < pipe_count; i++) {
-				if (write(pipes[i][1], buf, PIPE_STEP) != PIPE_STEP)
-					break;
-			}
-		}
-	}
-	for (i = 0; i < pipe_count; i += 2) {
-		while (read(pipes[i][0], buf, PIPE_SIZE) > 0)
-			;
-	}
-}
-
-/* Until memory_grow(), or the end of the process. */
 void memory_shrink(void)
 {
 	long long excess = available() - LEFT_PAGES;
+	unsigned int i;
 
-	if (excess > 0) {
-		locked_size = excess * 2 * MIB;
-		locked = mmap(NULL, locked_size, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
-		if (locked == MAP_FAILED)
-			fprintf(stderr, "locking %zu bytes: %s\n", locked_size, strerror(errno));
+	if (excess > 0)
+		large = ring(2 * MIB, excess);
+	if (excess > 0 && large < 0)
+		fprintf(stderr, "a ring of %lld blocks: %s\n", excess, strerror(-large));
+	while (available() > ENOUGH_PAGES && small_count < RINGS) {
+		small[small_count] = ring(MIB, 1);
+		if (small[small_count] < 0)
+			break;
+		small_count++;
 	}
-	memory_scatter();
+	for (i = 0; i < small_count; i += 2) {
+		close(small[i]);
+		small[i] = -1;
+	}
 }
 
 /* All of it free again. */
 void memory_grow(void)
 {
-	while (pipe_count) {
-		pipe_count--;
-		close(pipes[pipe_count][0]);
-		close(pipes[pipe_count][1]);
+	while (small_count) {
+		if (small[--small_count] >= 0)
+			close(small[small_count]);
 	}
-	if (locked != MAP_FAILED)
-		munmap(locked, locked_size);
-	locked = MAP_FAILED;
+	if (large >= 0)
+		close(large);
+	large = -1;
 }
 
 /* More huge pages than can be had after memory_shrink(), but not than are free. */

@@ -194,7 +194,8 @@ struct devirt_record_vf {
  * @page_size: bytes in a page: 2097152 or 1073741824 on x86-64
  * @pages: how many to add to the pool of the record's node
  * @available: output: how many the kernel could give; less than @pages only
- *	with DEVIRT_REASON_PAGES_SHORT, and then nothing was kept
+ *	with DEVIRT_REASON_PAGES_SHORT, and then nothing was kept. An upper bound
+ *	where there isn't memory for @pages, so that it wasn't even tried
  * @before: output: how many the pool had before
  *
  * The record's node says where; with DEVIRT_NODE_ANY the kernel spreads them.

@@ -332,25 +332,26 @@ err_free:
 	return err;
 }
 
-/* Called with the driver kept from leaving by the walk. */
+/* The walk keeps the driver from leaving. Nonzero, which ends it, when found. */
 static int devirt_function_bind_to(struct device_driver *drv, void *data)
 {
 	struct devirt_function *fn = data;
 
 	if (strcmp(drv->name, fn->driver))
 		return 0;
-	fn->bind = device_driver_attach(drv, &fn->pdev->dev);
-	return 1;
+	return device_driver_attach(drv, &fn->pdev->dev) ?: 1;
 }
 
 /* To that very driver, even where another one would match as well. */
 static int devirt_function_bind(struct devirt_function *fn)
 {
 	struct pci_dev *pdev = fn->pdev;
+	int ret;
 
 	if (!fn->driver[0] || devirt_function_has(pdev, fn->driver))
 		return 0;
-	if (!bus_for_each_drv(&pci_bus_type, NULL, fn, devirt_function_bind_to)) {
+	ret = bus_for_each_drv(&pci_bus_type, NULL, fn, devirt_function_bind_to);
+	if (!ret) {
 		/* Unloaded meanwhile: loading it again is the admin's business. */
 		pci_info(pdev, "devirt: its driver %s is gone\n", fn->driver);
 		return 0;
@@ -358,7 +359,7 @@ static int devirt_function_bind(struct devirt_function *fn)
 	devirt_cpu_settle();
 	if (devirt_function_has(pdev, fn->driver))
 		return 0;
-	return fn->bind < 0 ? fn->bind : -ENODEV;
+	return ret < 0 ? ret : -ENODEV;
 }
 
 /* Driver, override and power policy as they were. Can be called again. */

@@ -16,7 +16,6 @@ struct devirt_resource;
  * @driver: the host driver it had, empty for none
  * @override: the driver override it had, NULL for none
  * @runtime_auto: it was under runtime power management
- * @bind: what @driver said when it was to take it back
  * @watched: it hasn't left vfio-pci since; changes with the device locked
  */
 struct devirt_function {
@@ -24,7 +23,6 @@ struct devirt_function {
 	char driver[DEVIRT_DRIVER_MAX];
 	char *override;
 	bool runtime_auto;
-	int bind;
 	bool watched;
 };
 

@@ -494,6 +494,7 @@ static struct miscdevice devirt_device = {
 static int (*const devirt_inits[])(void) = {
 	devirt_hostattr_init,
 	devirt_class_init,
+	devirt_set_init,
 	devirt_partition_init,
 	devirt_task_init,
 	devirt_cpu_init,
@@ -504,6 +505,7 @@ static int (*const devirt_inits[])(void) = {
 static void (*const devirt_exits[])(void) = {
 	devirt_hostattr_exit,
 	devirt_class_exit,
+	devirt_set_exit,
 	devirt_partition_exit,
 	devirt_task_exit,
 	devirt_cpu_exit,

@@ -11,6 +11,7 @@
 #include <linux/list.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 struct devirt_partition;
 struct devirt_set;
@@ -25,6 +26,8 @@ struct devirt_set;
  * @claims: what nobody else may have meanwhile (struct devirt_claim)
  * @checked: ops->check succeeded, so ops->drop is due
  * @acquired: ops->acquire succeeded, so ops->release is due
+ * @work: takes or returns it beside others of its kind
+ * @ret: what that came to
  *
  * A kind embeds it as the first member of its own structure.
  */
@@ -37,6 +40,8 @@ struct devirt_resource {
 	struct list_head claims;
 	bool checked;
 	bool acquired;
+	struct work_struct work;
+	int ret;
 };
 
 /**
@@ -44,11 +49,15 @@ struct devirt_resource {
  * @kind: DEVIRT_KIND_*
  * @name: of the kind, as the "resources" attribute and messages show it
  * @size: bytes of the structure that embeds struct devirt_resource
+ * @beside: optional; may the two, which follow each other in a description, be
+ *	acquired, and released, at the same time, each in a task of its own? For
+ *	what spends its time waiting. Must only look; may not sleep.
  * @check: look at the record, find the thing, claim it; no effect on the host.
  *	On a refusal says why by devirt_refuse(). Undone by @drop.
  * @veto: optional; called when all records of the description are checked:
  *	is the thing in use? No effect on the host.
- * @acquire: take it. Leaves nothing behind when it fails.
+ * @acquire: take it. Leaves nothing behind when it fails. -ECANCELED if it
+ *	gives up for another's failure (@failed of the set).
  * @release: give it back. Allocates nothing of its own. 0: it is back; -EAGAIN:
  *	somebody still uses it, call again later; any other: it can't return to
  *	the host (the record says why), calling again retries.
@@ -58,14 +67,15 @@ struct devirt_resource {
  * @describe: write one line about it, without a newline, for people and sysfs.
  *
  * All are called in process context, may sleep, and run one at a time for one
- * partition, except @output and @describe, which may run at any time and must
- * only look. @release runs in a kernel worker, never in the task that closes:
+ * partition, but for what @beside allows, and except @output and @describe,
+ * which may run at any time and must only look. @release runs in a kernel worker, never in the task that closes:
  * that may be dying, and a dying task can neither start threads nor wait.
  */
 struct devirt_resource_ops {
 	u32 kind;
 	const char *name;
 	size_t size;
+	bool (*beside)(struct devirt_resource *a, struct devirt_resource *b);
 	int (*check)(struct devirt_resource *res);
 	int (*veto)(struct devirt_resource *res);
 	int (*acquire)(struct devirt_resource *res);
@@ -84,15 +94,20 @@ extern const struct devirt_resource_ops devirt_cpu_ops;
  * struct devirt_set - the resources of one description
  * @count: how many
  * @dry: a dry run: claims only hold against each other
+ * @failed: one couldn't be acquired, so all will go back
  * @res: in the order of the description
  */
 struct devirt_set {
 	u32 count;
 	bool dry;
+	bool failed;
 	struct devirt_resource *res[] __counted_by(count);
 };
 
 /* set.c: the order of things; the part that KUnit drives with fake kinds. */
+int devirt_set_init(void);
+void devirt_set_exit(void);
+
 typedef const struct devirt_resource_ops *(*devirt_kind_fn)(u32 kind);
 
 struct devirt_set *devirt_set_create(struct devirt_partition *part,

@@ -5,14 +5,21 @@
  * This is where the order of things is decided, and nothing else: first every
  * record is checked and claimed, then every one asked whether it is in use, and
  * only then is the first one taken. So most refusals come before any effect on
- * the host. Whatever was taken is returned in reverse order.
+ * the host. Whatever was taken is returned in reverse order. Only neighbours of
+ * a kind that allows it are taken, and returned, at the same time.
  */
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include "compat/compat.h"
 #include "resource.h"
+
+/* So many at a time: each has a kernel thread meanwhile. */
+#define DEVIRT_BESIDE_MAX	32
+
+static struct workqueue_struct *devirt_set_wq;
 
 /**
  * devirt_refuse - note in the record why it is refused
@@ -150,6 +157,79 @@ err_drop:
 }
 DEVIRT_EXPORT_FOR_TEST(devirt_set_check);
 
+/* May resource @i be taken, or returned, beside those from @first to before @end? */
+static bool devirt_set_beside(struct devirt_set *set, u32 i, u32 first, u32 end)
+{
+	const struct devirt_resource_ops *ops = set->res[i]->ops;
+
+	if (end - first == DEVIRT_BESIDE_MAX || !ops->beside)
+		return false;
+	for (; first < end; first++) {
+		if (set->res[first]->ops != ops || !ops->beside(set->res[first], set->res[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Do @fn for the resources from @first to before @end, and wait for all. */
+static void devirt_set_each(struct devirt_set *set, u32 first, u32 end, work_func_t fn)
+{
+	u32 i;
+
+	for (i = first; i < end; i++)
+		INIT_WORK(&set->res[i]->work, fn);
+	for (i = first + 1; i < end; i++)
+		queue_work(devirt_set_wq, &set->res[i]->work);
+	/* One of them in the caller's own task: alone it is where it always was. */
+	fn(&set->res[first]->work);
+	for (i = first + 1; i < end; i++)
+		flush_work(&set->res[i]->work);
+}
+
+static void devirt_set_acquire_one(struct work_struct *work)
+{
+	struct devirt_resource *res = container_of(work, struct devirt_resource, work);
+
+	res->ret = READ_ONCE(res->set->failed) ? -ECANCELED : res->ops->acquire(res);
+	if (res->ret) {
+		WRITE_ONCE(res->set->failed, true);
+		return;
+	}
+	res->acquired = true;
+	res->rec.state = DEVIRT_STATE_HELD;
+}
+
+/* The first that failed, and not only because of another; its errno or 0. */
+static int devirt_set_failed(struct devirt_set *set, u32 first, u32 end, u32 *failed)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = first; i < end; i++) {
+		struct devirt_resource *res = set->res[i];
+
+		if (!res->ret)
+			continue;
+		if (!err || (err == -ECANCELED && res->ret != -ECANCELED)) {
+			err = res->ret;
+			*failed = i;
+		}
+	}
+	/* Of several refusals one is told. */
+	for (i = first; err && i < end; i++) {
+		struct devirt_resource *res = set->res[i];
+
+		if (i == *failed) {
+			devirt_set_explain(res, err, "acquire");
+		} else if (res->ret) {
+			res->rec.reason = DEVIRT_REASON_NONE;
+			res->rec.error = 0;
+			memset(res->rec.detail, 0, sizeof(res->rec.detail));
+		}
+	}
+	return err;
+}
+
 /**
  * devirt_set_acquire - take all of it
  * @set: the set, checked
@@ -161,23 +241,49 @@ DEVIRT_EXPORT_FOR_TEST(devirt_set_check);
  */
 int devirt_set_acquire(struct devirt_set *set, u32 *failed)
 {
-	u32 i;
+	u32 first, end;
+	int err;
 
-	for (i = 0; i < set->count; i++) {
-		struct devirt_resource *res = set->res[i];
-		int err = res->ops->acquire(res);
-
-		if (err) {
-			devirt_set_explain(res, err, "acquire");
-			*failed = i;
-			return err;
+	WRITE_ONCE(set->failed, false);
+	for (first = 0; first < set->count; first = end) {
+		for (end = first + 1; end < set->count; end++) {
+			if (!devirt_set_beside(set, end, first, end))
+				break;
 		}
-		res->acquired = true;
-		res->rec.state = DEVIRT_STATE_HELD;
+		devirt_set_each(set, first, end, devirt_set_acquire_one);
+		err = devirt_set_failed(set, first, end, failed);
+		if (err)
+			return err;
 	}
 	return 0;
 }
 DEVIRT_EXPORT_FOR_TEST(devirt_set_acquire);
+
+static void devirt_set_release_one(struct work_struct *work)
+{
+	struct devirt_resource *res = container_of(work, struct devirt_resource, work);
+
+	if (res->acquired)
+		res->ret = res->ops->release(res);
+}
+
+/* What is said of a resource after its release; its state. */
+static int devirt_set_released(struct devirt_resource *res)
+{
+	if (!res->ret) {
+		res->acquired = false;
+		res->checked = false;
+		res->ops->drop(res);
+		devirt_unclaim(res);
+		res->rec.state = DEVIRT_STATE_RELEASED;
+	} else if (res->ret == -EAGAIN) {
+		res->rec.state = DEVIRT_STATE_DRAINING;
+	} else {
+		devirt_set_explain(res, res->ret, "release");
+		res->rec.state = DEVIRT_STATE_QUARANTINE;
+	}
+	return res->rec.state;
+}
 
 /**
  * devirt_set_release - give back what is held, last taken first
@@ -189,30 +295,21 @@ DEVIRT_EXPORT_FOR_TEST(devirt_set_acquire);
  */
 int devirt_set_release(struct devirt_set *set)
 {
-	int state = DEVIRT_STATE_RELEASED;
-	u32 i;
+	int state = DEVIRT_STATE_RELEASED, now;
+	u32 first, end, i;
 
-	for (i = set->count; i-- > 0;) {
-		struct devirt_resource *res = set->res[i];
-		int err;
-
-		if (!res->acquired)
-			continue;
-		err = res->ops->release(res);
-		if (!err) {
-			res->acquired = false;
-			res->checked = false;
-			res->ops->drop(res);
-			devirt_unclaim(res);
-			res->rec.state = DEVIRT_STATE_RELEASED;
-		} else if (err == -EAGAIN) {
-			res->rec.state = DEVIRT_STATE_DRAINING;
-			state = DEVIRT_STATE_DRAINING;
-		} else {
-			devirt_set_explain(res, err, "release");
-			res->rec.state = DEVIRT_STATE_QUARANTINE;
-			if (state == DEVIRT_STATE_RELEASED)
-				state = DEVIRT_STATE_QUARANTINE;
+	for (end = set->count; end > 0; end = first) {
+		for (first = end - 1; first > 0; first--) {
+			if (!devirt_set_beside(set, first - 1, first, end))
+				break;
+		}
+		devirt_set_each(set, first, end, devirt_set_release_one);
+		for (i = end; i-- > first;) {
+			if (!set->res[i]->acquired)
+				continue;
+			now = devirt_set_released(set->res[i]);
+			if (now == DEVIRT_STATE_DRAINING || state == DEVIRT_STATE_RELEASED)
+				state = now;
 		}
 	}
 	return state;
@@ -270,3 +367,15 @@ void devirt_set_free(struct devirt_set *set)
 	kvfree(set);
 }
 DEVIRT_EXPORT_FOR_TEST(devirt_set_free);
+
+int devirt_set_init(void)
+{
+	/* Not that of the releases, who would wait there for each other's. */
+	devirt_set_wq = alloc_workqueue("devirt_set", WQ_UNBOUND, 0);
+	return devirt_set_wq ? 0 : -ENOMEM;
+}
+
+void devirt_set_exit(void)
+{
+	destroy_workqueue(devirt_set_wq);
+}

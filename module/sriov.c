@@ -407,22 +407,27 @@ static int devirt_vf_acquire(struct devirt_resource *res)
 
 	mutex_lock(&pool->lock);
 	if (!pci_num_vf(pool->pf))
-		err = devirt_pool_make(res, pool);
+		err = READ_ONCE(res->set->failed) ? -ECANCELED : devirt_pool_make(res, pool);
+	/* Nobody else's return removes the pool from here on. */
+	if (!err)
+		pool->held++;
+	mutex_unlock(&pool->lock);
 	if (err)
-		goto out;
+		return err;
 	err = devirt_vf_take(res, vf);
-	if (err) {
-		if (!pool->held && pool->made)
-			devirt_pool_remove(pool);
-		goto out;
-	}
-	pool->held++;
+	if (err)
+		goto err_held;
 	rec->addr.domain = pci_domain_nr(vf->fn.pdev->bus);
 	rec->addr.bus = vf->fn.pdev->bus->number;
 	rec->addr.devfn = vf->fn.pdev->devfn;
 	rec->pool = pci_num_vf(pool->pf);
 	rec->flags = pool->made ? DEVIRT_VF_POOL_MADE : 0;
-out:
+	return 0;
+
+err_held:
+	mutex_lock(&pool->lock);
+	if (!--pool->held && pool->made)
+		devirt_pool_remove(pool);
 	mutex_unlock(&pool->lock);
 	return err;
 }
@@ -440,6 +445,28 @@ static int devirt_pool_remove(struct devirt_pool *pool)
 	return 0;
 }
 
+/* Of a pool of ours, which goes with its last. */
+static int devirt_vf_leave(struct devirt_resource *res, struct devirt_vf *vf)
+{
+	struct devirt_pool *pool = vf->pool;
+	struct pci_dev *pdev = vf->fn.pdev;
+	int err = 0;
+
+	lockdep_assert_held(&pool->lock);
+	if (pool->held == 1 && devirt_pool_busy(pool))
+		return -EAGAIN;
+	pci_clear_dev_assigned(pdev);
+	/* No reset: VFIO did that when it was closed, and it ends now. */
+	if (pool->held == 1)
+		err = devirt_pool_remove(pool);
+	if (err) {
+		devirt_refuse(res, DEVIRT_REASON_INTERNAL, err, "removing the VFs of %s",
+			      pci_name(pool->pf));
+		pci_set_dev_assigned(pdev);
+	}
+	return err;
+}
+
 static int devirt_vf_release(struct devirt_resource *res)
 {
 	struct devirt_vf *vf = to_devirt_vf(res);
@@ -447,28 +474,26 @@ static int devirt_vf_release(struct devirt_resource *res)
 	struct pci_dev *pdev = vf->fn.pdev;
 	int err = 0;
 
-	mutex_lock(&pool->lock);
-	if (!device_is_registered(&pdev->dev)) {
+	if (!device_is_registered(&pdev->dev))
 		devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
 			     .detail = "unplugged");
-	} else if (devirt_function_busy(pdev) ||
-		   (pool->made && pool->held == 1 && devirt_pool_busy(pool))) {
-		err = -EAGAIN;
-		goto out;
-	}
-	pci_clear_dev_assigned(pdev);
+	else if (devirt_function_busy(pdev))
+		return -EAGAIN;
+
+	/* A pool that was there before: while this one is held, nobody removes it. */
 	if (!pool->made) {
+		pci_clear_dev_assigned(pdev);
 		err = devirt_function_give(res, &vf->fn);
-	} else if (pool->held == 1) {
-		/* No reset: VFIO did that when it was closed, and it ends now. */
-		err = devirt_pool_remove(pool);
-		if (err)
-			devirt_refuse(res, DEVIRT_REASON_INTERNAL, err, "removing the VFs of %s",
-				      pci_name(pool->pf));
+		if (err) {
+			pci_set_dev_assigned(pdev);
+			return err;
+		}
 	}
-	if (err) {
-		pci_set_dev_assigned(pdev);
-		goto out;
+	mutex_lock(&pool->lock);
+	if (pool->made) {
+		err = devirt_vf_leave(res, vf);
+		if (err)
+			goto out;
 	}
 	kfree(vf->fn.override);
 	vf->fn.override = NULL;
@@ -486,6 +511,17 @@ static void devirt_vf_drop(struct devirt_resource *res)
 	devirt_pool_put(vf->pool);
 }
 
+/*
+ * Host drivers take long to leave a VF, and to come back to it. But members of a
+ * group return one after the other: each claims all of it meanwhile. VFs that are
+ * yet to be made have no driver, and need no claim when they go.
+ */
+static bool devirt_vf_beside(struct devirt_resource *a, struct devirt_resource *b)
+{
+	return !to_devirt_vf(a)->fn.pdev || !to_devirt_vf(b)->fn.pdev ||
+	       a->rec.vf.vfio.group != b->rec.vf.vfio.group;
+}
+
 static int devirt_vf_describe(struct devirt_resource *res, char *buf, size_t size)
 {
 	struct devirt_record_vf *rec = &res->rec.vf;
@@ -500,6 +536,7 @@ const struct devirt_resource_ops devirt_vf_ops = {
 	.kind = DEVIRT_KIND_VF,
 	.name = "vf",
 	.size = sizeof(struct devirt_vf),
+	.beside = devirt_vf_beside,
 	.check = devirt_vf_check,
 	.veto = devirt_vf_veto,
 	.acquire = devirt_vf_acquire,

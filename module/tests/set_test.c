@@ -5,6 +5,8 @@
  */
 #include <kunit/test.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 
 #include "compat/compat.h"
 #include "partition.h"
@@ -18,9 +20,15 @@ enum fake_step { CHECK = 'c', VETO = 'v', ACQUIRE = 'a', RELEASE = 'r', DROP = '
 
 /* What the fake kind was asked to do, as text: "c0 c1 a0 ...". */
 struct fake_world {
+	spinlock_t lock;		/* of the text */
 	char log[256];
 	size_t len;
-	u32 fail_check, fail_veto, fail_acquire;
+	bool beside;
+	int together;			/* that many have to be inside at the same time */
+	atomic_t inside;
+	wait_queue_head_t wait;
+	bool alone;			/* they were not */
+	u32 fail_check, fail_veto, fail_acquire, fail_too;
 	int fail_errno;
 	bool explain;			/* refuse with a reason of the kind's own */
 	int release[FAKE_COUNT];	/* what release returns, once */
@@ -32,8 +40,22 @@ static struct fake_world *fake;
 
 static void fake_log(enum fake_step step, u32 index)
 {
+	spin_lock(&fake->lock);
 	fake->len += scnprintf(fake->log + fake->len, sizeof(fake->log) - fake->len,
 			       "%s%c%u", fake->len ? " " : "", step, index);
+	spin_unlock(&fake->lock);
+}
+
+/* Returns once as many as are expected are in here. */
+static void fake_meet(void)
+{
+	if (!fake->together)
+		return;
+	atomic_inc(&fake->inside);
+	wake_up_all(&fake->wait);
+	if (!wait_event_timeout(fake->wait, atomic_read(&fake->inside) >= fake->together,
+				10 * HZ))
+		WRITE_ONCE(fake->alone, true);
 }
 
 static int fake_fail(struct devirt_resource *res, u32 where)
@@ -65,7 +87,8 @@ static int fake_veto(struct devirt_resource *res)
 static int fake_acquire(struct devirt_resource *res)
 {
 	fake_log(ACQUIRE, res->index);
-	return fake_fail(res, fake->fail_acquire);
+	fake_meet();
+	return fake_fail(res, fake->fail_acquire) ?: fake_fail(res, fake->fail_too);
 }
 
 static int fake_release(struct devirt_resource *res)
@@ -73,6 +96,7 @@ static int fake_release(struct devirt_resource *res)
 	int ret = fake->release[res->index];
 
 	fake_log(RELEASE, res->index);
+	fake_meet();
 	fake->release[res->index] = 0;
 	return ret;
 }
@@ -82,10 +106,16 @@ static void fake_drop(struct devirt_resource *res)
 	fake_log(DROP, res->index);
 }
 
+static bool fake_beside(struct devirt_resource *a, struct devirt_resource *b)
+{
+	return fake->beside;
+}
+
 static const struct devirt_resource_ops fake_ops = {
 	.kind = FAKE_KIND,
 	.name = "fake",
 	.size = sizeof(struct devirt_resource),
+	.beside = fake_beside,
 	.check = fake_check,
 	.veto = fake_veto,
 	.acquire = fake_acquire,
@@ -230,6 +260,88 @@ static void set_fails_anywhere(struct kunit *test)
 	}
 }
 
+/* How often a step was taken. */
+static int steps_of(enum fake_step step)
+{
+	int count = 0;
+	char *at;
+
+	for (at = fake->log; (at = strchr(at, step)); at++)
+		count++;
+	return count;
+}
+
+/* Neighbours of a kind that allows it: none waits for another's end. */
+static void set_takes_beside(struct kunit *test)
+{
+	struct devirt_set *set = fake_set(test, fake->part);
+	u32 failed = FAKE_COUNT, i;
+
+	fake->beside = true;
+	fake->together = FAKE_COUNT;
+	KUNIT_ASSERT_EQ(test, devirt_set_check(set, false, &failed), 0);
+	KUNIT_EXPECT_EQ(test, devirt_set_acquire(set, &failed), 0);
+	KUNIT_EXPECT_EQ(test, failed, FAKE_COUNT);
+	KUNIT_EXPECT_FALSE(test, fake->alone);
+	KUNIT_EXPECT_EQ(test, steps_of(ACQUIRE), FAKE_COUNT);
+	for (i = 0; i < FAKE_COUNT; i++)
+		KUNIT_EXPECT_EQ(test, set->res[i]->rec.state, DEVIRT_STATE_HELD);
+
+	/* What is in use keeps the others no longer here than elsewhere. */
+	atomic_set(&fake->inside, 0);
+	fake->release[2] = -EAGAIN;
+	KUNIT_EXPECT_EQ(test, devirt_set_release(set), DEVIRT_STATE_DRAINING);
+	KUNIT_EXPECT_FALSE(test, fake->alone);
+	KUNIT_EXPECT_EQ(test, steps_of(RELEASE), FAKE_COUNT);
+	KUNIT_EXPECT_EQ(test, steps_of(DROP), FAKE_COUNT - 1);
+	KUNIT_EXPECT_EQ(test, set->res[2]->rec.state, DEVIRT_STATE_DRAINING);
+	fake->together = 0;
+	KUNIT_EXPECT_EQ(test, devirt_set_release(set), DEVIRT_STATE_RELEASED);
+	KUNIT_EXPECT_EQ(test, steps_of(RELEASE), FAKE_COUNT + 1);
+	KUNIT_EXPECT_EQ(test, steps_of(DROP), FAKE_COUNT);
+	devirt_set_free(set);
+	expect_unclaimed(test);
+}
+
+/* All pairs of them fail at the same time: one is told of, the others go back. */
+static void set_fails_beside(struct kunit *test)
+{
+	u32 at, too, i;
+
+	fake->beside = true;
+	fake->explain = true;
+	fake->fail_errno = -ENODEV;
+	for (at = 0; at < FAKE_COUNT; at++) {
+		for (too = at; too < FAKE_COUNT; too++) {
+			struct devirt_set *set = fake_set(test, fake->part);
+			u32 failed = FAKE_COUNT;
+
+			fake_restart();
+			fake->fail_acquire = at;
+			fake->fail_too = too;
+			fake->together = FAKE_COUNT;
+			atomic_set(&fake->inside, 0);
+			KUNIT_ASSERT_EQ(test, devirt_set_check(set, false, &failed), 0);
+			KUNIT_EXPECT_EQ(test, devirt_set_acquire(set, &failed), -ENODEV);
+			KUNIT_EXPECT_FALSE(test, fake->alone);
+			KUNIT_EXPECT_EQ(test, failed, at);
+			for (i = 0; i < FAKE_COUNT; i++) {
+				KUNIT_EXPECT_EQ(test, set->res[i]->rec.reason,
+						i == at ? DEVIRT_REASON_NO_DEVICE :
+						DEVIRT_REASON_NONE);
+				KUNIT_EXPECT_EQ(test, !set->res[i]->acquired, i == at || i == too);
+			}
+			fake->together = 0;
+			KUNIT_EXPECT_EQ(test, devirt_set_release(set), DEVIRT_STATE_RELEASED);
+			KUNIT_EXPECT_EQ(test, steps_of(RELEASE), FAKE_COUNT - (at == too ? 1 : 2));
+			devirt_set_drop(set);
+			KUNIT_EXPECT_EQ(test, steps_of(DROP), FAKE_COUNT);
+			devirt_set_free(set);
+			expect_unclaimed(test);
+		}
+	}
+}
+
 static void set_explains_every_errno(struct kunit *test)
 {
 	struct devirt_set *set = fake_set(test, fake->part);
@@ -366,6 +478,9 @@ static int set_test_init(struct kunit *test)
 	fake->fail_check = NOWHERE;
 	fake->fail_veto = NOWHERE;
 	fake->fail_acquire = NOWHERE;
+	fake->fail_too = NOWHERE;
+	spin_lock_init(&fake->lock);
+	init_waitqueue_head(&fake->wait);
 	for (i = 0; i < FAKE_COUNT; i++) {
 		fake->recs[i].kind = FAKE_KIND;
 		fake->recs[i].cpu.cpu = 100 + i;
@@ -376,6 +491,8 @@ static int set_test_init(struct kunit *test)
 static struct kunit_case set_test_cases[] = {
 	KUNIT_CASE(set_takes_in_order),
 	KUNIT_CASE(set_fails_anywhere),
+	KUNIT_CASE(set_takes_beside),
+	KUNIT_CASE(set_fails_beside),
 	KUNIT_CASE(set_explains_every_errno),
 	KUNIT_CASE(set_drains),
 	KUNIT_CASE(set_refuses_the_unknown),

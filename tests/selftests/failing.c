@@ -16,10 +16,17 @@ static void unfail(void)
 	command("rmmod " FAIL_MODULE " 2>/dev/null");
 }
 
+static void reset(void)
+{
+	unfail();
+	if (file_number("/sys/bus/pci/devices/" IGB "/sriov_numvfs") > 0)
+		file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_numvfs");
+}
+
 static void __attribute__((constructor)) set_reset(void)
 {
 	/* Also after a test that ended early. */
-	tap_reset = unfail;
+	tap_reset = reset;
 }
 
 static void fail(const char *symbol, int value)
@@ -150,6 +157,39 @@ TEST("when vfio-pci can't bind a function, its own driver has it again")
 	/* The partition is as new: the next apply of it works. */
 	CHECK_EQ(lease_apply(part, 0, recs, 3, &failed), 0);
 	close(part);
+}
+
+TEST("VFs that vfio-pci can't bind, three at the same time, have their own driver again")
+{
+	struct devirt_record recs[4] = { rec_cpu(2, DEVIRT_ROLE_NONE, 0) };
+	unsigned int failed, i;
+	char addr[3][16];
+	int part = lease_create("unbound");
+
+	recs[0].flags = DEVIRT_RECORD_SHARE_CORE;
+	REQUIRE_EQ(file_write("3", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
+	for (i = 0; i < 3; i++) {
+		recs[1 + i] = rec_vf(IGB, i, 0);
+		/* Each second address, see tests/vm/machines/default. */
+		snprintf(addr[i], sizeof(addr[i]), "0000:01:10.%u", 2 * i);
+		REQUIRE(EVENTUALLY(!strcmp(pci_driver(addr[i]), "igbvf")));
+	}
+	fail("vfio_pci_core_register_device", -ENOSPC);
+	CHECK(lease_apply(part, 0, recs, 4, &failed) < 0);
+	CHECK(failures() >= 1);
+	CHECK(failed >= 1 && failed <= 3, "%u", failed);
+	for (i = 0; i < 4; i++)
+		CHECK_EQ(recs[i].reason, i == failed ? DEVIRT_REASON_BIND : DEVIRT_REASON_NONE);
+	for (i = 0; i < 3; i++) {
+		CHECK_STR(pci_driver(addr[i]), "igbvf");
+		CHECK_STR(pci_override(addr[i]), "(null)");
+	}
+	unfail();
+	CHECK_EQ(lease_apply(part, 0, recs, 4, &failed), 0);
+	close(part);
+	for (i = 0; i < 3; i++)
+		CHECK_STR(pci_driver(addr[i]), "igbvf");
+	CHECK_EQ(file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
 }
 
 TEST("a PF whose driver makes no VFs is refused with what it said, and nothing is left")

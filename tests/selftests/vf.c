@@ -176,6 +176,36 @@ TEST("a pool that was there stays, and its VFs get their drivers back")
 	CHECK_EQ(set_vfs(IGB, 0), 0);
 }
 
+TEST("all VFs that a host's driver has, taken and returned at the same time")
+{
+	struct devirt_record recs[IGB_VFS];
+	char addr[IGB_VFS][64];
+	unsigned int i;
+	int part;
+
+	REQUIRE_EQ(set_vfs(IGB, IGB_VFS), 0);
+	for (i = 0; i < IGB_VFS; i++) {
+		snprintf(addr[i], sizeof(addr[i]), "%s", vf_addr(IGB, i));
+		CHECK(EVENTUALLY(!strcmp(pci_driver(addr[i]), "igbvf")));
+		recs[i] = rec_vf(IGB, i, 0);
+	}
+	part = lease_new("at-once", recs, IGB_VFS);
+	REQUIRE(part >= 0, "%s", strerror(-part));
+	for (i = 0; i < IGB_VFS; i++) {
+		CHECK_STR(pci_driver(addr[i]), "vfio-pci");
+		CHECK_STR(recs[i].vf.vfio.driver, "igbvf");
+		CHECK_STR(pci_text(&recs[i].vf.addr), addr[i]);
+		CHECK_EQ(recs[i].vf.vfio.group, pci_group(addr[i]));
+	}
+	CHECK(set_vfs(IGB, 0) < 0, "the admin could remove them");
+	close(part);
+	for (i = 0; i < IGB_VFS; i++) {
+		CHECK_STR(pci_driver(addr[i]), "igbvf");
+		CHECK_STR(pci_override(addr[i]), "(null)");
+	}
+	CHECK_EQ(set_vfs(IGB, 0), 0);
+}
+
 TEST("any VF of a pool that was there is one that nobody uses")
 {
 	struct devirt_record rec = rec_vf(IGB, DEVIRT_VF_ANY, 0);

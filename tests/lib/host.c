@@ -211,13 +211,13 @@ static void take_irqs(struct host *host)
  * not used again soon. For the hundreds of looks that a test takes, reading one
  * file less of each task is a lot.
  */
-static void take_task(struct host *host, const char *process, const char *task, bool names)
+static void take_task(struct host *host, int task, bool names)
 {
 	unsigned long mask[1024 / sizeof(long)] = {};
-	char path[600], text[2 * sizeof(mask) + 1], name[64] = "", *at = text;
+	char path[64], text[2 * sizeof(mask) + 1], name[64] = "", *at = text;
 	int size, i;
 
-	size = syscall(SYS_sched_getaffinity, atoi(task), sizeof(mask), mask);
+	size = syscall(SYS_sched_getaffinity, task, sizeof(mask), mask);
 	if (size < 0)
 		return;
 	for (i = size / (int)sizeof(long) - 1; i > 0 && !mask[i]; i--)
@@ -226,32 +226,38 @@ static void take_task(struct host *host, const char *process, const char *task, 
 	while (i-- > 0)
 		at += sprintf(at, "%016lx", mask[i]);
 	if (names) {
-		snprintf(path, sizeof(path), "/proc/%s/task/%s/comm", process, task);
+		snprintf(path, sizeof(path), "/proc/%d/comm", task);
 		slurp(AT_FDCWD, path, name, sizeof(name));
 	}
-	add(host, text, name, "task/%s/%s", process, task);
+	add(host, text, name, "task/%d", task);
 }
 
-static void take_tasks(struct host *host, bool names)
+/*
+ * All tasks of a control group and of those in it: a file for each group, where
+ * /proc has a directory for each task. The kernel's own are in the topmost one.
+ */
+static void take_tasks(struct host *host, const char *group, bool names)
 {
-	DIR *processes = open_dir("/proc"), *tasks;
-	struct dirent *process, *task;
-	char path[600];
+	DIR *dir = open_dir(group);
+	struct dirent *entry;
+	char path[4096];
+	FILE *file;
+	int task;
 
-	while (processes && (process = readdir(processes))) {
-		if (!isdigit(process->d_name[0]))
+	snprintf(path, sizeof(path), "%s/cgroup.threads", group);
+	file = fopen(path, "re");
+	while (file && fscanf(file, "%d", &task) == 1)
+		take_task(host, task, names);
+	if (file)
+		fclose(file);
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "/proc/%s/task", process->d_name);
-		tasks = open_dir(path);
-		while (tasks && (task = readdir(tasks))) {
-			if (isdigit(task->d_name[0]))
-				take_task(host, process->d_name, task->d_name, names);
-		}
-		if (tasks)
-			closedir(tasks);
+		snprintf(path, sizeof(path), "%s/%s", group, entry->d_name);
+		take_tasks(host, path, names);
 	}
-	if (processes)
-		closedir(processes);
+	if (dir)
+		closedir(dir);
 }
 
 static void take_file(struct host *host, const char *path, const char *key)
@@ -274,11 +280,18 @@ static int compare_lines(const void *a, const void *b)
  */
 void host_take(struct host *host, bool names)
 {
+	size_t first;
+
 	memset(host, 0, sizeof(*host));
 	take_pci(host);
 	take_pages(host);
 	take_irqs(host);
-	take_tasks(host, names);
+	first = host->count;
+	take_tasks(host, "/sys/fs/cgroup", names);
+	if (host->count == first) {
+		fprintf(stderr, "no tasks in /sys/fs/cgroup\n");
+		abort();
+	}
 	take_file(host, "/sys/devices/virtual/workqueue/cpumask", "workqueue/cpumask");
 	take_file(host, "/proc/irq/default_smp_affinity", "irq-default");
 	take_file(host, "/sys/devices/system/cpu/online", "cpu/online");

@@ -29,6 +29,8 @@ def errors(tap):
     must('devirt', 'create', busy)
     name = os.listdir(f'/sys/bus/pci/devices/{PF}/net')[0]
     must('ip', 'address', 'add', '10.9.7.1/24', 'dev', name)
+    disk = os.listdir(f'/sys/bus/pci/devices/{DISK}/nvme')[0] + 'n1'
+    must('dmsetup', 'create', 'devirt-test', '--table', f'0 2048 linear /dev/{disk} 0')
     size, pages = too_much()
     total = f'{pages * size >> 20}M'
     size = f'{size >> 30}G' if size >> 30 else f'{size >> 20}M'
@@ -40,6 +42,8 @@ def errors(tap):
          ['0000:00:01.0', 'bridge', 'behind it'], 'not-endpoint'),
         ('an addressed interface', {'device_x': {'address': PF}}, 1,
          [PF, name, '10.9.7.1', 'remove the address', 'VF of it'], 'net-address'),
+        ('a disk in use', {'device_x': {'address': DISK}}, 1,
+         [DISK, disk, 'part of devirt-test'], 'block-claimed'),
         ('no SR-IOV', {'vf_x': {'pf': DISK}}, 1, [DISK, 'SR-IOV'], 'not-pf'),
         ('half of a group', {'device_x': {'address': '0000:05:01.0'}}, 1,
          ['0000:05:01.0', 'IOMMU group', '0000:05:02.0'], 'group-shared'),
@@ -67,6 +71,7 @@ def errors(tap):
                f'{what}: and as JSON', told, reason)
     tap.ok(not exists('wrong'), 'no partition is left by any')
     must('ip', 'address', 'flush', 'dev', name)
+    must('dmsetup', 'remove', '--retry', 'devirt-test')
     result = run('devirt', 'create', busy)
     tap.ok(result.returncode == 1 and 'exists already' in result.stderr
            and 'devirt release busy' in result.stderr, 'a name that is taken', result)

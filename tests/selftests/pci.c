@@ -477,6 +477,19 @@ TEST("a disk that is swapped to is refused")
 	leasable(NVME);
 }
 
+TEST("a disk that a device-mapper volume is on is refused")
+{
+	char disk[64];
+
+	disk_of(NVME, disk, sizeof(disk));
+	REQUIRE_EQ(command("dmsetup create devirt-test --table '0 2048 linear /dev/%s 0'", disk), 0);
+	command("udevadm settle");
+	refused(NVME, -EBUSY, DEVIRT_REASON_BLOCK_CLAIMED, disk);
+	REQUIRE_EQ(command("dmsetup remove --retry devirt-test"), 0);
+	command("udevadm settle");
+	leasable(NVME);
+}
+
 TEST("a disk that a loop device is on is refused")
 {
 	char disk[64];

@@ -77,6 +77,30 @@ struct pci_dev *devirt_function_find(struct devirt_resource *res,
 }
 
 /**
+ * devirt_function_isolated - can a guest that has it reach nothing else?
+ * @res: the resource, whose refusal is noted
+ * @pdev: the function, or the PF of one that is yet to be made
+ *
+ * May sleep. Return: the number of its iommu group, or the errno of the refusal:
+ * -EOPNOTSUPP without an IOMMU, -EPERM if interrupts are not remapped.
+ */
+int devirt_function_isolated(struct devirt_resource *res, struct pci_dev *pdev)
+{
+	struct iommu_group *group = iommu_group_get(&pdev->dev);
+	int ret;
+
+	if (!group)
+		return devirt_refuse(res, DEVIRT_REASON_NO_IOMMU, -EOPNOTSUPP, "%s",
+				     pci_name(pdev));
+	ret = iommu_group_id(group);
+	if (!devirt_msi_isolated(&pdev->dev, group))
+		ret = devirt_refuse(res, DEVIRT_REASON_NO_INTREMAP, -EPERM, "%s",
+				    pci_name(pdev));
+	iommu_group_put(group);
+	return ret;
+}
+
+/**
  * devirt_function_check - can this function be leased at all? Claim it
  * @res: the resource, whose refusal is noted
  * @fn: filled in; undone by devirt_function_drop()
@@ -88,7 +112,6 @@ struct pci_dev *devirt_function_find(struct devirt_resource *res,
 int devirt_function_check(struct devirt_resource *res, struct devirt_function *fn,
 			  struct pci_dev *pdev, struct devirt_vfio *vfio)
 {
-	struct iommu_group *group;
 	int err;
 
 	memset(vfio, 0, sizeof(*vfio));
@@ -96,18 +119,10 @@ int devirt_function_check(struct devirt_resource *res, struct devirt_function *f
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return devirt_refuse(res, DEVIRT_REASON_NOT_ENDPOINT, -EINVAL, "%s",
 				     pci_name(pdev));
-	group = iommu_group_get(&pdev->dev);
-	if (!group)
-		return devirt_refuse(res, DEVIRT_REASON_NO_IOMMU, -EOPNOTSUPP, "%s",
-				     pci_name(pdev));
-	vfio->group = iommu_group_id(group);
-	err = 0;
-	if (!devirt_msi_isolated(&pdev->dev, group))
-		err = devirt_refuse(res, DEVIRT_REASON_NO_INTREMAP, -EPERM, "%s",
-				    pci_name(pdev));
-	iommu_group_put(group);
-	if (err)
+	err = devirt_function_isolated(res, pdev);
+	if (err < 0)
 		return err;
+	vfio->group = err;
 
 	err = devirt_claim(res, DEVIRT_CLAIM_FUNCTION, devirt_function_id(pdev));
 	if (err)

@@ -35,6 +35,7 @@ u32 devirt_function_facts(void);
 
 struct pci_dev *devirt_function_find(struct devirt_resource *res,
 				     const struct devirt_pci_addr *addr);
+int devirt_function_isolated(struct devirt_resource *res, struct pci_dev *pdev);
 int devirt_function_check(struct devirt_resource *res, struct devirt_function *fn,
 			  struct pci_dev *pdev, struct devirt_vfio *vfio);
 int devirt_function_veto(struct devirt_resource *res, struct devirt_function *fn);

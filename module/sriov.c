@@ -317,6 +317,10 @@ static int devirt_vf_check(struct devirt_resource *res)
 	err = devirt_vf_driver_check(res, pf);
 	if (err)
 		goto err_pf;
+	/* Before a pool is made for nothing: its VFs are no better off. */
+	err = devirt_function_isolated(res, pf);
+	if (err < 0)
+		goto err_pf;
 	vf->pool = devirt_pool_get(pf);
 	if (!vf->pool) {
 		err = -ENOMEM;

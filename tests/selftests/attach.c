@@ -16,6 +16,8 @@ static struct minivm *vm;
 static void reset(void)
 {
 	entries_end();
+	if (access("/dev/kvm", F_OK))
+		command("modprobe kvm_amd && udevadm settle");
 }
 
 static void __attribute__((constructor)) set_up(void)
@@ -99,6 +101,53 @@ TEST("a guest of 2 vCPUs: every VM entry, from the first, is on its CPU")
 TEST("a guest of 4 vCPUs: every VM entry, from the first, is on its CPU")
 {
 	pinned(4);
+}
+
+static bool kvm_known(void)
+{
+	struct devirt_query query = { .size = sizeof(query) };
+
+	REQUIRE_EQ(lease_ioctl(lease_device(), DEVIRT_QUERY, &query), 0);
+	return query.facts & DEVIRT_FACT_KVM;
+}
+
+static void wait_for_kvm(void *arg)
+{
+	while (access("/dev/kvm", F_OK) || !vm->run)
+		tap_pause(10);
+	minivm_main(vm);
+}
+
+TEST("KVM may come after the attach: it is noticed, the VMM's vCPUs are pinned, and query tells")
+{
+	int part = lease_cpus("early", 2), i;
+	pid_t pid;
+
+	/* Known, and asked before, so that the answer is one that is remembered. */
+	CHECK(kvm_known());
+	REQUIRE_EQ(command("rmmod kvm_amd kvm"), 0);
+	CHECK(!kvm_known());
+	vm = minivm_new(2);
+	pid = spawn(wait_for_kvm, NULL);
+	CHECK_EQ(lease_attach(part, pid), 0);
+	CHECK_EQ(probes(), 0);
+	REQUIRE_EQ(command("modprobe kvm_amd"), 0);
+	CHECK_EQ(probes(), 1);
+	CHECK(kvm_known());
+	command("udevadm settle");
+	REQUIRE(entries_begin());
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 50) || vm->error));
+	CHECK_EQ(vm->error, 0);
+	for (i = 0; i < CPUS; i++) {
+		if (i == 2 || i == 3)
+			CHECK(entries_on(i) >= 50);
+		else
+			CHECK_EQ(entries_on(i), 0);
+	}
+	vm->stop = true;
+	REQUIRE_EQ(waitpid(pid, NULL, 0), pid);
+	close(part);
 }
 
 TEST("a guest that isn't attached runs on the host's CPUs only")

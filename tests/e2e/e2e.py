@@ -252,12 +252,17 @@ class Run:
     """A command that runs while the test goes on; what it prints is collected."""
 
     def __init__(self, *command):
-        self.output = ''
+        self.command = command
         self.changed = threading.Condition()
+        self.start()
+
+    def start(self):
+        """Runs it, for the first time or once more."""
+        self.output = ''
         self.ended = False
         # A session of its own, so that all of it can be killed.
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True)
         self.reader = threading.Thread(target=self._collect, daemon=True)
         self.reader.start()
@@ -272,10 +277,10 @@ class Run:
             if not data:
                 return
 
-    def wait_for(self, text):
+    def wait_for(self, text, seconds=PATIENCE):
         """Waits until it has printed a text."""
         with self.changed:
-            self.changed.wait_for(lambda: text in self.output or self.ended, PATIENCE)
+            self.changed.wait_for(lambda: text in self.output or self.ended, seconds)
             if text not in self.output:
                 raise RuntimeError(f'no {text!r} in: {self.output[-2000:]}')
 
@@ -316,6 +321,43 @@ class Guest(Run):
     def __init__(self, path, script, modules='', extra=(), options=('--quiet',)):
         super().__init__('devirt', 'run', *options, path, '--',
                          *qemu(script, modules, extra))
+        self.partition = os.path.basename(path).removesuffix('.conf')
+
+    def boot(self):
+        """Waits until the guest is up. Of those that are booted by a KVM whose
+        processor is emulated itself, one in a hundred or two hangs before it says
+        a word: it is started once more, and that is told."""
+        try:
+            super().wait_for('guest: up', PATIENCE / 3)
+        except RuntimeError:
+            if self.ended or self.output.count('guest:'):
+                raise
+            note(f'a guest did not come up, once more: {self.where()}')
+            for child in [*self.children(), self.process.pid]:
+                kill(child)
+            self.wait()
+            gone(self.partition)
+            self.start()
+            super().wait_for('guest: up')
+
+    def where(self):
+        """What its VMM's threads are doing, for who wants to know why."""
+        found = []
+        for child in self.children():
+            try:
+                for task in os.listdir(f'/proc/{child}/task'):
+                    at = f'/proc/{child}/task/{task}'
+                    fields = read(f'{at}/stat').rsplit(')', 1)[1].split()
+                    found.append(f'{read(f"{at}/comm")}: {fields[0]}, CPU {fields[36]}, '
+                                 f'{fields[11]} + {fields[12]} ticks')
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        return '; '.join(found)
+
+    def wait_for(self, text, seconds=PATIENCE):
+        """Waits until the guest has printed a text."""
+        self.boot()
+        super().wait_for(text, seconds)
 
     @property
     def status(self):

@@ -73,6 +73,7 @@ def crash(tap, path):
     vm = Guest(path, VF_UP + 'ping -A -q 10.9.0.1 & sleep 0.3; echo c >/proc/sysrq-trigger',
                'igbvf,pvpanic-pci',
                ('-device', 'pvpanic-pci', '-action', 'panic=exit-failure'))
+    vm.boot()
     status = vm.wait()
     tap.ok(status == 1 and 'Kernel panic' in vm.output and vm.status is None,
            "the guest's kernel panicked, and the VMM's status says so", status,

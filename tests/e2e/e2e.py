@@ -323,20 +323,26 @@ class Guest(Run):
                          *qemu(script, modules, extra))
         self.partition = os.path.basename(path).removesuffix('.conf')
 
-    def boot(self):
-        """Waits until the guest is up. Of those that are booted by a KVM whose
-        processor is emulated itself, one in a hundred or two hangs before it says
-        a word: it is started once more, and that is told."""
+    def came_up(self):
+        """Whether the guest is up before long. Of those that are booted by a KVM
+        whose processor is emulated itself, one in a hundred or two hangs before it
+        says a word: it is ended, and that is told."""
         try:
             super().wait_for('guest: up', PATIENCE / 3)
+            return True
         except RuntimeError:
-            if self.ended or self.output.count('guest:'):
+            if self.ended or 'guest:' in self.output:
                 raise
-            note(f'a guest did not come up, once more: {self.where()}')
-            for child in [*self.children(), self.process.pid]:
-                kill(child)
-            self.wait()
-            gone(self.partition)
+        note(f'a guest did not come up, once more: {self.where()}')
+        for child in [*self.children(), self.process.pid]:
+            kill(child)
+        self.wait()
+        gone(self.partition)
+        return False
+
+    def boot(self):
+        """Waits until the guest is up; a second time if need be."""
+        if not self.came_up():
             self.start()
             super().wait_for('guest: up')
 

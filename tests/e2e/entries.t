@@ -26,6 +26,10 @@ def guest(tap, on_cpus, **keys):
     path = conf(f'entries{len(on_cpus)}', cpus=keys)
     entries = Entries()
     vm = Guest(path, 'echo cpus=$(nproc)')
+    if not vm.came_up():
+        entries.finish()
+        entries = Entries()
+        vm.start()
     status = vm.wait()
     found, counts, lost = entries.finish()
     gone(f'entries{len(on_cpus)}')

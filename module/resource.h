@@ -68,8 +68,9 @@ struct devirt_resource {
  *
  * All are called in process context, may sleep, and run one at a time for one
  * partition, but for what @beside allows, and except @output and @describe,
- * which may run at any time and must only look. @release runs in a kernel worker, never in the task that closes:
- * that may be dying, and a dying task can neither start threads nor wait.
+ * which may run at any time and must only look. @release runs in a kernel
+ * worker, never in the task that closes: that may be dying, and a dying task can
+ * neither start threads nor wait.
  */
 struct devirt_resource_ops {
 	u32 kind;

@@ -52,7 +52,7 @@ enum {
  * @task: the task, with a reference
  * @work: places a child that must not stay where its parent is
  * @busy: somebody uses it without the lock, @work counts: don't free it
- * @dead: the task has ended: free it when it isn't busy
+ * @ended: the task has ended: free it when it isn't busy
  * @bits: DEVIRT_MASKS CPU masks
  */
 struct devirt_task {
@@ -61,7 +61,7 @@ struct devirt_task {
 	struct task_struct *task;
 	struct callback_head work;
 	unsigned int busy;
-	bool dead;
+	bool ended;
 	unsigned long bits[];
 };
 
@@ -125,16 +125,20 @@ static void devirt_task_add(struct devirt_task *rec, struct task_struct *task)
 	hash_add(tasks, &rec->node, (unsigned long)task);
 }
 
-/* Ends a use without the lock; frees the note if its task ended meanwhile. */
+/*
+ * Ends a use without the lock; frees the note if its task ended meanwhile, or if
+ * it is to be forgotten and this was its last use: who uses it still may find
+ * that it is needed again. Under task_mutex.
+ */
 static void devirt_task_idle(struct devirt_task *rec, bool forget)
 {
 	unsigned long flags;
 	bool gone;
 
+	lockdep_assert_held(&task_mutex);
 	spin_lock_irqsave(&tasks_lock, flags);
 	rec->busy--;
-	rec->dead |= forget;
-	gone = rec->dead && !rec->busy;
+	gone = (rec->ended || forget) && !rec->busy;
 	if (gone)
 		hash_del(&rec->node);
 	spin_unlock_irqrestore(&tasks_lock, flags);
@@ -344,13 +348,11 @@ static void devirt_task_strangers(struct list_head *spare, struct list_head *tod
 static void devirt_task_unqueue(struct callback_head *work)
 {
 	struct devirt_task *rec = container_of(work, struct devirt_task, work);
-	bool plain;
 
 	mutex_lock(&task_mutex);
 	devirt_task_place(rec);
-	plain = devirt_task_plain(rec);
+	devirt_task_idle(rec, devirt_task_plain(rec));
 	mutex_unlock(&task_mutex);
-	devirt_task_idle(rec, plain);
 }
 
 /* In the parent, before the child runs. Preemption is off. */
@@ -359,22 +361,28 @@ static void devirt_task_fork(void *data, struct task_struct *parent, struct task
 	struct devirt_task *from, *rec;
 	struct cpumask *heir;
 	unsigned long flags;
-	bool moved;
+	bool moved, met;
 
 	spin_lock_irqsave(&tasks_lock, flags);
 	from = devirt_task_find(parent);
+	/* In the list of tasks it is already: devirt_task_evict() may have met it. */
+	rec = devirt_task_find(child);
+	met = rec;
 	/* The parent may have been placed between the copying and now. */
-	moved = !cpumask_equal(&child->cpus_mask, from ? devirt_task_mask(from, DEVIRT_APPLIED) :
-							 &parent->cpus_mask);
+	moved = met || !cpumask_equal(&child->cpus_mask,
+				      from ? devirt_task_mask(from, DEVIRT_APPLIED) :
+					     &parent->cpus_mask);
 	if (!from && !moved)
 		goto out;
-	rec = devirt_task_alloc(GFP_ATOMIC | __GFP_NOWARN);
-	if (!rec) {
-		pr_warn_ratelimited("no memory to note task %d: it keeps its parent's CPUs\n",
-				    task_pid_nr(child));
-		goto out;
+	if (!met) {
+		rec = devirt_task_alloc(GFP_ATOMIC | __GFP_NOWARN);
+		if (!rec) {
+			pr_warn_ratelimited("no memory to note task %d: it keeps its parent's CPUs\n",
+					    task_pid_nr(child));
+			goto out;
+		}
+		cpumask_copy(devirt_task_mask(rec, DEVIRT_APPLIED), &child->cpus_mask);
 	}
-	cpumask_copy(devirt_task_mask(rec, DEVIRT_APPLIED), &child->cpus_mask);
 	if (from) {
 		heir = devirt_task_mask(from, DEVIRT_HEIR);
 		cpumask_copy(devirt_task_mask(rec, DEVIRT_ORIG),
@@ -383,10 +391,11 @@ static void devirt_task_fork(void *data, struct task_struct *parent, struct task
 		cpumask_copy(devirt_task_mask(rec, DEVIRT_HEIR), heir);
 		/* A vCPU's thread has a child: that isn't a vCPU, so off it goes. */
 		moved |= !cpumask_equal(devirt_task_mask(from, DEVIRT_HOME), heir);
-	} else {
+	} else if (!met) {
 		cpumask_copy(devirt_task_mask(rec, DEVIRT_ORIG), &parent->cpus_mask);
 	}
-	devirt_task_add(rec, child);
+	if (!met)
+		devirt_task_add(rec, child);
 	if (moved) {
 		init_task_work(&rec->work, devirt_task_unqueue);
 		rec->busy++;
@@ -410,7 +419,7 @@ static void devirt_task_ended(void *data, struct task_struct *task)
 	spin_lock_irqsave(&tasks_lock, flags);
 	rec = devirt_task_find(task);
 	if (rec) {
-		rec->dead = true;
+		rec->ended = true;
 		gone = !rec->busy;
 		if (gone)
 			hash_del(&rec->node);

@@ -66,11 +66,12 @@ static void *run_vcpu(void *arg)
 			goto err;
 		}
 		/* Not too often: the machine is emulated, and others are at work. */
-		if (++vm->exits[vcpu->index] % 8 == 0)
+		if (++vm->exits[vcpu->index] % 8 == 0 && !vm->busy)
 			nap();
 		if (vm->fork && !vm->children[vcpu->index]) {
 			child = fork();
 			if (!child) {
+				vm->awake[vcpu->index] = true;
 				pause();
 				_exit(0);
 			}

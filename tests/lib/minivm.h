@@ -17,9 +17,11 @@
  * @vcpus: how many it has
  * @run: set by minivm_run(): the vCPUs may enter the guest
  * @stop: set by minivm_stop()
+ * @busy: the threads never sleep
  * @fork: each vCPU thread forks a child, which sleeps
  * @tids: the threads
  * @children: of each vCPU's thread
+ * @awake: they have run
  * @exits: how often each vCPU has left the guest
  * @error: errno of what went wrong, or 0
  */
@@ -28,9 +30,11 @@ struct minivm {
 	int vcpus;
 	volatile bool run;
 	volatile bool stop;
-	bool fork;
+	volatile bool busy;
+	volatile bool fork;
 	volatile pid_t tids[MINIVM_VCPUS];
 	volatile pid_t children[MINIVM_VCPUS];
+	volatile bool awake[MINIVM_VCPUS];
 	volatile unsigned long exits[MINIVM_VCPUS];
 	volatile int error;
 };

@@ -232,6 +232,59 @@ TEST("what a vCPU's thread starts doesn't stay on its core")
 	minivm_stop(vm);
 }
 
+/*
+ * One lease ends and the next begins before a vCPU's child has run for the first
+ * time: its parent, of a real-time class, keeps it from the only CPU it may use.
+ * Return: whether that came about, for the kernel helps it after a second.
+ */
+static bool child_comes_late(void)
+{
+	struct sched_param fifo = { .sched_priority = 1 };
+	struct devirt_record rec = rec_cpu(2, DEVIRT_ROLE_VCPU, 0);
+	cpu_set_t set;
+	bool late;
+	int part;
+
+	rec.flags = DEVIRT_RECORD_SHARE_CORE;
+	part = lease_new("first", &rec, 1);
+	REQUIRE(part >= 0);
+	vm = minivm_new(1);
+	minivm_start(vm);
+	CPU_ZERO(&set);
+	CPU_SET(2, &set);
+	REQUIRE(!sched_setaffinity(vm->tids[0], sizeof(set), &set));
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	vm->run = true;
+	REQUIRE(EVENTUALLY(mask_of(vm->tids[0]) == 4));
+	REQUIRE(!sched_setscheduler(vm->tids[0], SCHED_FIFO | SCHED_RESET_ON_FORK, &fifo));
+	vm->busy = true;
+	vm->fork = true;
+	while (!vm->children[0])
+		tap_pause(1);
+	REQUIRE_EQ(lease_release(part), 0);
+	close(part);
+	late = !vm->awake[0];
+	part = lease_new("second", &rec, 1);
+	REQUIRE(part >= 0);
+	CHECK(EVENTUALLY(vm->awake[0]));
+	CHECK_EQ(mask_of(vm->children[0]), 0x3b);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK_EQ(mask_of(vm->children[0]), 4);
+	close(part);
+	minivm_stop(vm);
+	minivm_free(vm);
+	return late;
+}
+
+TEST("a child that first runs in the next lease has its affinity after that")
+{
+	int tries = 20;
+
+	while (!child_comes_late() && --tries)
+		;
+	CHECK(tries, "it always ran before");
+}
+
 TEST("a VMM's other threads run on the CPUs for them, if there are any")
 {
 	struct devirt_record recs[] = {

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """SIGKILL at random moments of a run's life: nothing is left behind.
 
-The moments are from before the lease to a booting guest; the victims are the
-tool, the VMM, or both at once. KILLS and SEED may be in the environment.
+The moments are from before the lease to a booting guest, spread evenly, with
+one more as soon as there is a partition; the victims are the tool, the VMM, or
+both at once. KILLS and SEED may be in the environment.
 """
 import os
 import random
@@ -51,9 +52,13 @@ def test(tap):
     bad = 0
     for number in range(KILLS):
         victims = chance.choice(['tool', 'VMM', 'tool and VMM', 'tool and VMM'])
-        moment = chance.uniform(0, length)
+        begin = time.monotonic()
         vm = Guest(path, 'sleep 100')
-        time.sleep(moment)
+        if number:
+            time.sleep(chance.uniform(number - 1, number) / (KILLS - 1) * length)
+        else:
+            wait_until(lambda: exists('killed'), 'a partition')
+        moment = time.monotonic() - begin
         state = leased('killed') + (' with VMM' if vm.children() else '')
         children = vm.children()
         if 'tool' in victims:

@@ -34,7 +34,7 @@
 #define DEVIRT_IOC_TYPE		0xDE
 
 /** DEVIRT_API_VERSION - raised whenever something is added to this file. */
-#define DEVIRT_API_VERSION	1
+#define DEVIRT_API_VERSION	2
 
 /** DEVIRT_NAME_MAX - bytes of a partition's name, the closing NUL included. */
 #define DEVIRT_NAME_MAX		64
@@ -98,6 +98,7 @@
 #define DEVIRT_REASON_VFIO_BUSY		28 /* EBUSY: a process uses it through VFIO, outside any lease */
 #define DEVIRT_REASON_NO_VFIO		29 /* ENOENT: the vfio-pci driver can't be loaded */
 #define DEVIRT_REASON_BIND		30 /* errno of the bind: vfio-pci refused the device */
+#define DEVIRT_REASON_IRQ_CPU		31 /* EINVAL: irq.cpu is no CPU of this description; detail: it */
 
 #define DEVIRT_REASON_NOT_PF		32 /* EINVAL: the function has no SR-IOV capability */
 #define DEVIRT_REASON_PF_DRIVER		33 /* ENOENT: the PF has no driver that makes VFs; detail: its driver */
@@ -115,6 +116,8 @@
 #define DEVIRT_REASON_SIBLING		66 /* EBUSY: an SMT sibling is not in this description; detail: which */
 #define DEVIRT_REASON_LAST_CPU		67 /* EBUSY: the host would be left without a CPU */
 #define DEVIRT_REASON_VCPU_TWICE	68 /* EEXIST: two CPUs for the same vCPU; detail: the other CPU */
+#define DEVIRT_REASON_NO_CPUFREQ	69 /* EOPNOTSUPP: min_khz, but no driver sets the CPU's frequency */
+#define DEVIRT_REASON_FREQUENCY		70 /* ERANGE: min_khz is out of the CPU's range; detail: "MIN MAX" */
 
 /* ---------------------------------------------------------------- records */
 
@@ -152,14 +155,37 @@ struct devirt_vfio {
 /** DEVIRT_VFIO_NO_RESET - the device offers no reset; it returns unreset. */
 #define DEVIRT_VFIO_NO_RESET	(1U << 0)
 
+/* Where a device's interrupts are handled (struct devirt_irq.policy) */
+#define DEVIRT_IRQ_FOLLOW	0	/* each by the vCPU that the guest routes it to */
+#define DEVIRT_IRQ_HOUSEKEEPING	1	/* on CPUs that nobody leases */
+#define DEVIRT_IRQ_FIXED	2	/* on one CPU of this description */
+
+/**
+ * struct devirt_irq - where a leased device's interrupts are handled
+ * @policy: DEVIRT_IRQ_*
+ * @cpu: with DEVIRT_IRQ_FIXED the CPU, else zero
+ *
+ * Applied whenever a VMM sets up the device's interrupts (VFIO_DEVICE_SET_IRQS),
+ * before that call returns to it. With DEVIRT_IRQ_FOLLOW a vector goes to the
+ * CPU of the vCPU that KVM's routing names, else the partition's vCPUs take
+ * turns; in a partition without vCPUs it stays where the kernel puts it. While
+ * they are placed nobody else can move them: writes to /proc/irq fail (EIO).
+ */
+struct devirt_irq {
+	__u32 policy;
+	__u32 cpu;
+};
+
 /**
  * struct devirt_record_pci - DEVIRT_KIND_PCI: a whole function
  * @addr: which
  * @vfio: output
+ * @irq: where its interrupts are handled
  */
 struct devirt_record_pci {
 	struct devirt_pci_addr addr;
 	struct devirt_vfio vfio;
+	struct devirt_irq irq;
 };
 
 /** DEVIRT_VF_ANY - value of devirt_record_vf.index: one that is free. */
@@ -175,6 +201,7 @@ struct devirt_record_pci {
  * @flags: output: DEVIRT_VF_POOL_MADE
  * @reserved: must be zero
  * @vfio: output
+ * @irq: where its interrupts are handled
  */
 struct devirt_record_vf {
 	struct devirt_pci_addr pf;
@@ -184,6 +211,7 @@ struct devirt_record_vf {
 	__u32 flags;
 	__u32 reserved;
 	struct devirt_vfio vfio;
+	struct devirt_irq irq;
 };
 
 /** DEVIRT_VF_POOL_MADE - devirt made the pool, and removes it after the last VF. */
@@ -218,8 +246,9 @@ struct devirt_record_memory {
  * @vcpu: with DEVIRT_ROLE_VCPU the KVM vCPU id that it runs, else zero. On x86
  *	VMMs give KVM the vCPU's APIC id, which has gaps where the guest's cores
  *	or threads aren't powers of two
- * @latency_us: must be zero (wake-up latency limit; not offered yet)
- * @min_khz: must be zero (lowest frequency; not offered yet)
+ * @latency_us: how long the CPU may take to wake up, in microseconds: keeps it
+ *	out of deeper idle states; 0: as the host has it
+ * @min_khz: the lowest frequency that it may run at; 0: as the host has it
  * @thread: output: the thread that is pinned here, in the caller's PID
  *	namespace; 0 while there is none
  */
@@ -458,6 +487,10 @@ struct devirt_attach {
 /**
  * DEVIRT_ATTACH - this process is the partition's VMM (on a partition)
  *
+ * A process that uses one of the partition's devices through VFIO is attached by
+ * that, so this is for partitions without a device, and for pinning from before
+ * the device is opened.
+ *
  * From now on each of its threads that enters a vCPU which the description
  * names runs on that vCPU's CPU, from its first guest instruction on. Call it
  * before the VMM starts. A process that ended, or an earlier attach of the same
@@ -491,6 +524,111 @@ struct devirt_release {
  */
 #define DEVIRT_RELEASE		_IO(DEVIRT_IOC_TYPE, 0x06)
 
+/* ------------------------------------------------------------- statistics */
+
+/**
+ * struct devirt_cpu_stats - a leased CPU and the thread that belongs on it
+ * @record: index of its record
+ * @cpu: its number
+ * @role: DEVIRT_ROLE_*
+ * @vcpu: the vCPU, with DEVIRT_ROLE_VCPU
+ * @thread: the thread that is pinned here, in the caller's PID namespace; 0 while
+ *	there is none. What follows about a thread is zero then
+ * @reserved: zero
+ * @run_ns: how long the thread ran since it was pinned, nanoseconds
+ * @wait_ns: how long it could have run but another did
+ * @preempted: how often it had to make way for another
+ * @migrations: how often it changed its CPU since it was pinned
+ * @exits: how often its vCPU has left the guest since it was made
+ * @irqs_home: interrupts of the partition's devices that belong on this CPU and
+ *	were handled on it
+ * @irqs_away: and those that were handled elsewhere
+ * @intrusions: how often a task that isn't the guest's was switched to here
+ */
+struct devirt_cpu_stats {
+	__u32 record;
+	__u32 cpu;
+	__u32 role;
+	__u32 vcpu;
+	__u32 thread;
+	__u32 reserved;
+	__aligned_u64 run_ns;
+	__aligned_u64 wait_ns;
+	__aligned_u64 preempted;
+	__aligned_u64 migrations;
+	__aligned_u64 exits;
+	__aligned_u64 irqs_home;
+	__aligned_u64 irqs_away;
+	__aligned_u64 intrusions;
+};
+
+/* What ran on a leased CPU without being the guest's (struct devirt_intruder.kind) */
+#define DEVIRT_INTRUDER_USER	1	/* a user task; it was moved away */
+#define DEVIRT_INTRUDER_KTHREAD	2	/* a kernel thread; it was moved away */
+#define DEVIRT_INTRUDER_BOUND	3	/* a kernel thread of this very CPU, which can't move */
+#define DEVIRT_INTRUDER_IRQ	4	/* a device's interrupt that could be moved */
+#define DEVIRT_INTRUDER_MANAGED	5	/* one that its driver binds to CPUs, or the kernel's own */
+#define DEVIRT_INTRUDER_TICK	6	/* the local timer */
+
+/**
+ * struct devirt_intruder - something that isn't the guest's, on a leased CPU
+ * @cpu: where
+ * @kind: DEVIRT_INTRUDER_*
+ * @pid: the latest task of that name, in the initial PID namespace; of an
+ *	interrupt its number; else 0
+ * @reserved: zero
+ * @count: how often since the CPU was leased
+ * @name: of the task, of the interrupt's handler, or of the kernel's interrupt
+ */
+struct devirt_intruder {
+	__u32 cpu;
+	__u32 kind;
+	__u32 pid;
+	__u32 reserved;
+	__aligned_u64 count;
+	char name[32];
+};
+
+/**
+ * struct devirt_stats - argument of DEVIRT_STATS
+ * @size: size of this structure
+ * @flags: must be zero
+ * @cpus: address of an array of struct devirt_cpu_stats to fill; may be zero if
+ *	@cpu_count is
+ * @intruders: address of an array of struct devirt_intruder to fill; may be zero
+ *	if @intruder_count is
+ * @cpu_count: how many fit; output: how many there are
+ * @cpu_size: bytes from one to the next: sizeof(struct devirt_cpu_stats)
+ * @intruder_count: how many fit; output: how many there are
+ * @intruder_size: bytes from one to the next: sizeof(struct devirt_intruder)
+ * @held_ns: output: for how long the CPUs have been leased, nanoseconds
+ * @unnamed: output: intrusions that are counted but in no @intruders, for there
+ *	were too many names
+ */
+struct devirt_stats {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cpus;
+	__aligned_u64 intruders;
+	__u32 cpu_count;
+	__u32 cpu_size;
+	__u32 intruder_count;
+	__u32 intruder_size;
+	__aligned_u64 held_ns;
+	__aligned_u64 unnamed;
+};
+
+/**
+ * DEVIRT_STATS - what the leased CPUs have done (on a partition)
+ *
+ * Only reads, costs nothing while nobody asks. A partition that holds no CPUs
+ * has no entries.
+ *
+ * Errors: EMSGSIZE: an array is too small; the counts say how many there are.
+ * EINVAL: @cpu_size or @intruder_size out of range.
+ */
+#define DEVIRT_STATS		_IO(DEVIRT_IOC_TYPE, 0x07)
+
 /* ----------------------------------------------------------------- events */
 
 #define DEVIRT_EVENT_LOST	1	/* value: how many events were overwritten unread */
@@ -501,6 +639,9 @@ struct devirt_release {
 #define DEVIRT_EVENT_DRAINING	6	/* released, but record is in use */
 #define DEVIRT_EVENT_QUARANTINE	7	/* record is back but unfit; value: errno, detail: why */
 #define DEVIRT_EVENT_DRIFT	8	/* record was changed from outside; detail: how */
+#define DEVIRT_EVENT_INTRUSION	9	/* the first of that name on a CPU; cpu, pid, detail: the name */
+#define DEVIRT_EVENT_IRQS	10	/* record's interrupts were placed; value: how many */
+#define DEVIRT_EVENT_USER	11	/* pid uses record's device, but isn't the VMM: that is another */
 
 /**
  * struct devirt_event - what read() of a partition returns, one or more at once

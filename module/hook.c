@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel probes, in place only while somebody waits for them. One so far:
- * at the function of KVM that runs a vCPU.
+ * The kernel probes, each in place only while somebody waits for it.
  *
- * KVM is a module and may come after us, or go and come again, so the probe is
- * placed when there is both a wish for it and a KVM.
+ * Some of the functions are in modules, which may come after us, or go and come
+ * again, so a probe is placed when there are both a wish for it and the function.
  */
 #define pr_fmt(fmt) "devirt: " fmt
 
@@ -18,7 +17,22 @@
 
 #include "compat/compat.h"
 #include "hook.h"
+#include "partition.h"
 #include "vcpu.h"
+
+/**
+ * struct devirt_probe - a probe and who waits for it
+ * @kprobe: calls the one that is concerned
+ * @module: that has the function; NULL if it is the kernel's own
+ * @wishes: how many wait for it
+ * @placed: it is there
+ */
+struct devirt_probe {
+	struct kprobe kprobe;
+	const char *module;
+	unsigned int wishes;
+	bool placed;
+};
 
 static int devirt_hook_run_vcpu(struct kprobe *probe, struct pt_regs *regs)
 {
@@ -29,85 +43,107 @@ static int devirt_hook_run_vcpu(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(devirt_hook_run_vcpu);
 
-static struct kprobe hook_probe = {
-	.symbol_name = "kvm_arch_vcpu_ioctl_run",
-	.pre_handler = devirt_hook_run_vcpu,
+static int devirt_hook_new_vcpu(struct kprobe *probe, struct pt_regs *regs)
+{
+	const struct kvm_vcpu *vcpu = (void *)regs_get_kernel_argument(regs, 0);
+
+	devirt_vcpu_created(vcpu->vcpu_id);
+	return 0;
+}
+NOKPROBE_SYMBOL(devirt_hook_new_vcpu);
+
+static struct devirt_probe probes[DEVIRT_HOOKS] = {
+	[DEVIRT_HOOK_RUN_VCPU] = {
+		.kprobe.symbol_name = "kvm_arch_vcpu_ioctl_run",
+		.kprobe.pre_handler = devirt_hook_run_vcpu,
+		.module = "kvm",
+	},
+	[DEVIRT_HOOK_NEW_VCPU] = {
+		.kprobe.symbol_name = "kvm_arch_vcpu_create",
+		.kprobe.pre_handler = devirt_hook_new_vcpu,
+		.module = "kvm",
+	},
 };
 
-/* Inside vcpu.c's lock, and inside the module loader's. */
+/* Guards all probes. Inside vcpu.c's lock, and inside the module loader's. */
 static DEFINE_MUTEX(hook_lock);
-static unsigned int hook_wishes;
-static bool hook_placed;
 /* Is there a KVM? Placing a probe tells, and takes 40 ms; modules change it. */
 static enum { HOOK_KVM_UNKNOWN, HOOK_KVM_ABSENT, HOOK_KVM_PRESENT } hook_kvm;
 
-static int devirt_hook_place(void)
+static int devirt_hook_place(struct devirt_probe *probe)
 {
 	int err;
 
 	lockdep_assert_held(&hook_lock);
-	if (hook_placed)
+	if (probe->placed)
 		return 0;
 	/* What the last registration left there would be refused. */
-	hook_probe.addr = NULL;
-	hook_probe.flags = 0;
-	err = register_kprobe(&hook_probe);
+	probe->kprobe.addr = NULL;
+	probe->kprobe.flags = 0;
+	err = register_kprobe(&probe->kprobe);
 	if (!err)
-		hook_placed = true;
+		probe->placed = true;
 	return err;
 }
 
-static void devirt_hook_unplace(void)
+static void devirt_hook_unplace(struct devirt_probe *probe)
 {
 	lockdep_assert_held(&hook_lock);
-	if (hook_placed)
-		unregister_kprobe(&hook_probe);
-	hook_placed = false;
+	if (probe->placed)
+		unregister_kprobe(&probe->kprobe);
+	probe->placed = false;
 }
 
 /**
- * devirt_hook_arm - somebody waits for a vCPU to be run
+ * devirt_hook_arm - somebody waits for a function to be called
+ * @id: which
  *
- * May sleep. Return: 0, also if there is no KVM yet; -EOPNOTSUPP if the kernel
- * can't place the probe; -ENOMEM.
+ * May sleep. Return: 0, also if the module that has it isn't loaded yet;
+ * -EOPNOTSUPP if the kernel can't place the probe; -ENOMEM.
  */
-int devirt_hook_arm(void)
+int devirt_hook_arm(enum devirt_hook id)
 {
+	struct devirt_probe *probe = &probes[id];
 	int err;
 
 	mutex_lock(&hook_lock);
-	err = devirt_hook_place();
-	/* No such function: KVM isn't loaded. The notifier sees it come. */
-	if (err == -ENOENT)
+	err = devirt_hook_place(probe);
+	/* No such function: its module isn't loaded. The notifier sees it come. */
+	if (err == -ENOENT && probe->module)
 		err = 0;
 	if (err && err != -ENOMEM)
 		err = -EOPNOTSUPP;
 	if (!err)
-		hook_wishes++;
+		probe->wishes++;
 	mutex_unlock(&hook_lock);
 	return err;
 }
 
 static void devirt_hook_tidy(struct work_struct *work)
 {
+	int id;
+
 	mutex_lock(&hook_lock);
-	if (!hook_wishes)
-		devirt_hook_unplace();
+	for (id = 0; id < DEVIRT_HOOKS; id++) {
+		if (!probes[id].wishes)
+			devirt_hook_unplace(&probes[id]);
+	}
 	mutex_unlock(&hook_lock);
 }
 static DECLARE_WORK(hook_tidy_work, devirt_hook_tidy);
 
 /**
  * devirt_hook_disarm - one devirt_hook_arm() less
+ * @id: which
  *
  * The probe goes a moment later, in a worker: taking it out waits for every CPU,
  * which the vCPU's thread that calls this shouldn't. May sleep.
  */
-void devirt_hook_disarm(void)
+void devirt_hook_disarm(enum devirt_hook id)
 {
 	mutex_lock(&hook_lock);
-	if (!--hook_wishes)
-		schedule_work(&hook_tidy_work);
+	if (!--probes[id].wishes)
+		queue_work(devirt_wq, &hook_tidy_work);
 	mutex_unlock(&hook_lock);
 }
 
@@ -118,16 +154,17 @@ void devirt_hook_disarm(void)
  */
 u32 devirt_hook_facts(void)
 {
+	struct devirt_probe *probe = &probes[DEVIRT_HOOK_RUN_VCPU];
 	u32 facts = 0;
 
 	mutex_lock(&hook_lock);
 	if (hook_kvm == HOOK_KVM_UNKNOWN) {
-		int err = devirt_hook_place();
+		int err = devirt_hook_place(probe);
 
 		if (err != -ENOMEM)
 			hook_kvm = err ? HOOK_KVM_ABSENT : HOOK_KVM_PRESENT;
-		if (!hook_wishes)
-			devirt_hook_unplace();
+		if (!probe->wishes)
+			devirt_hook_unplace(probe);
 	}
 	if (hook_kvm == HOOK_KVM_PRESENT)
 		facts |= DEVIRT_FACT_KVM;
@@ -138,20 +175,28 @@ u32 devirt_hook_facts(void)
 static int devirt_hook_module(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct module *mod = data;
+	bool known = false;
+	int id;
 
-	/* Only KVM has the function: don't try at every other module. */
-	if (strncmp(mod->name, "kvm", 3))
+	for (id = 0; id < DEVIRT_HOOKS; id++)
+		known |= probes[id].module && !strcmp(mod->name, probes[id].module);
+	if (!known)
 		return NOTIFY_DONE;
 	mutex_lock(&hook_lock);
-	hook_kvm = HOOK_KVM_UNKNOWN;
-	if (action == MODULE_STATE_COMING && hook_wishes) {
-		if (devirt_hook_place() == 0)
-			pr_info("KVM is here, vCPUs are pinned from now on\n");
-	} else if (action == MODULE_STATE_GOING && hook_placed) {
-		/* If another of KVM's modules goes, the probe just comes again. */
-		devirt_hook_unplace();
-		if (hook_wishes && strcmp(mod->name, "kvm"))
-			devirt_hook_place();
+	if (!strcmp(mod->name, "kvm"))
+		hook_kvm = HOOK_KVM_UNKNOWN;
+	for (id = 0; id < DEVIRT_HOOKS; id++) {
+		struct devirt_probe *probe = &probes[id];
+
+		if (!probe->module || strcmp(mod->name, probe->module))
+			continue;
+		if (action == MODULE_STATE_COMING && probe->wishes) {
+			if (devirt_hook_place(probe) == 0)
+				pr_info("%s is here, so is the probe at %s\n", mod->name,
+					probe->kprobe.symbol_name);
+		} else if (action == MODULE_STATE_GOING) {
+			devirt_hook_unplace(probe);
+		}
 	}
 	mutex_unlock(&hook_lock);
 	return NOTIFY_OK;
@@ -170,10 +215,13 @@ int devirt_hook_init(void)
 
 void devirt_hook_exit(void)
 {
+	int id;
+
 	unregister_module_notifier(&hook_nb);
 	flush_work(&hook_tidy_work);
 	mutex_lock(&hook_lock);
-	devirt_hook_unplace();
+	for (id = 0; id < DEVIRT_HOOKS; id++)
+		devirt_hook_unplace(&probes[id]);
 	mutex_unlock(&hook_lock);
 	/* VMMs that the probe may have seen are freed by RCU, by our code. */
 	rcu_barrier();

@@ -2,13 +2,25 @@
 #ifndef _DEVIRT_HOOK_H
 #define _DEVIRT_HOOK_H
 
-#include <linux/devirt.h>
+#include <linux/types.h>
+
+/**
+ * enum devirt_hook - a function of the kernel that somebody waits for
+ * @DEVIRT_HOOK_RUN_VCPU: a thread enters a vCPU: devirt_vcpu_entering()
+ * @DEVIRT_HOOK_NEW_VCPU: a vCPU is made: devirt_vcpu_created()
+ * @DEVIRT_HOOKS: how many there are
+ */
+enum devirt_hook {
+	DEVIRT_HOOK_RUN_VCPU,
+	DEVIRT_HOOK_NEW_VCPU,
+	DEVIRT_HOOKS
+};
 
 int devirt_hook_init(void);
 void devirt_hook_exit(void);
-u32 devirt_hook_facts(void);
 
-int devirt_hook_arm(void);
-void devirt_hook_disarm(void);
+int devirt_hook_arm(enum devirt_hook id);
+void devirt_hook_disarm(enum devirt_hook id);
+u32 devirt_hook_facts(void);
 
 #endif /* _DEVIRT_HOOK_H */

@@ -37,7 +37,7 @@
 static LIST_HEAD(registry);
 static DEFINE_MUTEX(registry_lock);
 static unsigned int registry_count;
-static struct workqueue_struct *devirt_wq;
+struct workqueue_struct *devirt_wq;
 
 static const struct devirt_resource_ops *const devirt_kinds[] = {
 	[DEVIRT_KIND_PCI] = &devirt_pci_ops,

@@ -50,6 +50,9 @@ struct devirt_partition {
 	struct device *dev;
 };
 
+/* For slow work of any kind. Unbound: none of it runs on a leased core. */
+extern struct workqueue_struct *devirt_wq;
+
 int devirt_partition_init(void);
 void devirt_partition_exit(void);
 

@@ -29,6 +29,7 @@
 
 #include "compat/compat.h"
 #include "task.h"
+#include "vcpu.h"
 
 /* Tasks that were forked while we looked are found by looking again. */
 #define DEVIRT_TASK_PASSES	16
@@ -427,6 +428,7 @@ static void devirt_task_ended(void *data, struct task_struct *task)
 	spin_unlock_irqrestore(&tasks_lock, flags);
 	if (gone)
 		devirt_task_free(rec);
+	devirt_vcpu_thread_ended(task);
 }
 
 static int devirt_task_trace(void)

@@ -5,22 +5,32 @@
  * When a thread of an attached process is about to enter a vCPU, hook.c's probe
  * calls devirt_vcpu_entering(). Nothing can sleep there, so it leaves a piece of
  * task work, which KVM runs before it enters the guest. That work pins the
- * thread. When every vCPU of every attached VMM has its thread, the probe is
- * taken out, and nothing of us is left on the way into a guest.
+ * thread.
+ *
+ * That probe is in place only while there is a vCPU that has been made, but has
+ * no thread yet. Those that a VMM has when it is attached are found by its
+ * descriptors, those that it makes later by a probe of their making. When every
+ * one has its thread, nothing of us is left on the way into a guest. When such a
+ * thread ends, its vCPU waits for another.
  */
 #define pr_fmt(fmt) "devirt: " fmt
 
 #include <linux/kref.h>
+#include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/task_work.h>
+#include <linux/workqueue.h>
 
 #include "compat/compat.h"
 #include "hook.h"
+#include "kvm.h"
 #include "partition.h"
 #include "task.h"
 #include "vcpu.h"
@@ -34,6 +44,9 @@
  * @thread: the thread that is pinned, or NULL; under vmms_lock, read by RCU
  * @work: pins the thread
  * @queued: @work is on its way
+ * @awaited: the vCPU has been made, @thread is to come; under vmms_lock
+ * @made: notes that it has been made
+ * @making: @made is on its way
  * @spare: room for the thread's note, so that pinning needs no memory
  */
 struct devirt_slot {
@@ -44,6 +57,9 @@ struct devirt_slot {
 	struct pid __rcu *thread;
 	struct callback_head work;
 	atomic_t queued;
+	bool awaited;
+	struct callback_head made;
+	atomic_t making;
 	struct devirt_task *spare;
 };
 
@@ -54,7 +70,8 @@ struct devirt_slot {
  * @part: the partition, with a reference
  * @pid: the process
  * @emulator: CPUs for its other threads; empty: the host's
- * @waiting: slots that have no thread yet
+ * @waiting: slots that are awaited
+ * @watching: vCPUs that it makes are noticed
  * @stopped: nothing is pinned any more
  * @rcu: frees it
  * @count: of slots
@@ -67,6 +84,7 @@ struct devirt_vmm {
 	struct pid *pid;
 	cpumask_var_t emulator;
 	unsigned int waiting;
+	bool watching;
 	bool stopped;
 	struct rcu_head rcu;
 	u32 count;
@@ -148,6 +166,77 @@ static int devirt_vmm_fill(struct devirt_vmm *vmm, struct devirt_set *set)
 	return 0;
 }
 
+/* A vCPU has been made, or lost its thread: wait for one. May sleep. */
+static int devirt_slot_await(struct devirt_slot *slot)
+{
+	struct devirt_vmm *vmm = slot->vmm;
+	int err = 0;
+
+	lockdep_assert_held(&vmms_lock);
+	if (slot->awaited || rcu_access_pointer(slot->thread) || READ_ONCE(vmm->stopped))
+		return 0;
+	if (!vmm->waiting) {
+		err = devirt_hook_arm(DEVIRT_HOOK_RUN_VCPU);
+		if (err)
+			return err;
+	}
+	vmm->waiting++;
+	slot->awaited = true;
+	return 0;
+}
+
+/* It has its thread, or will never have one. May sleep. */
+static void devirt_slot_arrived(struct devirt_slot *slot)
+{
+	lockdep_assert_held(&vmms_lock);
+	if (slot->awaited && !--slot->vmm->waiting)
+		devirt_hook_disarm(DEVIRT_HOOK_RUN_VCPU);
+	slot->awaited = false;
+}
+
+/**
+ * struct devirt_vmm_seen - which of its vCPUs a VMM has already
+ * @vmm: the VMM
+ * @slots: a bit for each slot
+ */
+struct devirt_vmm_seen {
+	struct devirt_vmm *vmm;
+	unsigned long *slots;
+};
+
+static void devirt_vmm_see(struct kvm_vcpu *vcpu, void *arg)
+{
+	struct devirt_vmm_seen *seen = arg;
+	u32 i;
+
+	for (i = 0; i < seen->vmm->count; i++) {
+		if (seen->vmm->slots[i].vcpu == vcpu->vcpu_id)
+			__set_bit(i, seen->slots);
+	}
+}
+
+/* The vCPUs that it has made before it was attached. */
+static int devirt_vmm_look(struct devirt_vmm *vmm)
+{
+	struct devirt_vmm_seen seen = { .vmm = vmm };
+	unsigned int i;
+	int err = 0;
+
+	seen.slots = bitmap_zalloc(vmm->count, GFP_KERNEL);
+	if (!seen.slots)
+		return -ENOMEM;
+	devirt_kvm_vcpus(vmm->pid, devirt_vmm_see, &seen);
+	mutex_lock(&vmms_lock);
+	for_each_set_bit(i, seen.slots, vmm->count) {
+		err = devirt_slot_await(&vmm->slots[i]);
+		if (err)
+			break;
+	}
+	mutex_unlock(&vmms_lock);
+	bitmap_free(seen.slots);
+	return err;
+}
+
 /**
  * devirt_vmm_create - a process becomes a partition's VMM
  * @part: the partition
@@ -171,7 +260,6 @@ struct devirt_vmm *devirt_vmm_create(struct devirt_partition *part,
 	if (!vmm)
 		return ERR_PTR(-ENOMEM);
 	vmm->count = count;
-	vmm->waiting = count;
 	kref_init(&vmm->ref);
 	if (!zalloc_cpumask_var(&vmm->emulator, GFP_KERNEL)) {
 		kfree(vmm);
@@ -188,9 +276,10 @@ struct devirt_vmm *devirt_vmm_create(struct devirt_partition *part,
 		goto err_unlock;
 	}
 	if (count) {
-		err = devirt_hook_arm();
+		err = devirt_hook_arm(DEVIRT_HOOK_NEW_VCPU);
 		if (err)
 			goto err_unlock;
+		vmm->watching = true;
 	}
 	vmm->pid = get_pid(pid);
 	vmm->part = part;
@@ -198,12 +287,13 @@ struct devirt_vmm *devirt_vmm_create(struct devirt_partition *part,
 	list_add_rcu(&vmm->node, &vmms);
 	mutex_unlock(&vmms_lock);
 
-	if (!cpumask_empty(vmm->emulator)) {
+	if (count)
+		err = devirt_vmm_look(vmm);
+	if (!err && !cpumask_empty(vmm->emulator))
 		err = devirt_task_confine(pid, vmm->emulator);
-		if (err) {
-			devirt_vmm_stop(vmm);
-			return ERR_PTR(err);
-		}
+	if (err) {
+		devirt_vmm_stop(vmm);
+		return ERR_PTR(err);
 	}
 	return vmm;
 
@@ -222,12 +312,18 @@ err_free:
  */
 void devirt_vmm_stop(struct devirt_vmm *vmm)
 {
+	u32 i;
+
 	/* Seen by devirt_task_pin() once task.c's lock was taken after this. */
 	WRITE_ONCE(vmm->stopped, true);
 	mutex_lock(&vmms_lock);
 	list_del_rcu(&vmm->node);
 	if (vmm->waiting)
-		devirt_hook_disarm();
+		devirt_hook_disarm(DEVIRT_HOOK_RUN_VCPU);
+	if (vmm->watching)
+		devirt_hook_disarm(DEVIRT_HOOK_NEW_VCPU);
+	for (i = 0; i < vmm->count; i++)
+		vmm->slots[i].awaited = false;
 	vmm->waiting = 0;
 	mutex_unlock(&vmms_lock);
 	devirt_vmm_put(vmm);
@@ -290,8 +386,7 @@ static void devirt_slot_pin(struct callback_head *work)
 	if (!err) {
 		old = rcu_dereference_protected(slot->thread, lockdep_is_held(&vmms_lock));
 		rcu_assign_pointer(slot->thread, get_pid(task_pid(current)));
-		if (!old && vmm->waiting && !--vmm->waiting)
-			devirt_hook_disarm();
+		devirt_slot_arrived(slot);
 	}
 	mutex_unlock(&vmms_lock);
 	put_pid(old);
@@ -306,6 +401,42 @@ static void devirt_slot_pin(struct callback_head *work)
 			     .pid = task_pid_nr(current), .cpu = &slot->cpu,
 			     .detail = "vCPU can't be pinned");
 	devirt_vmm_put(vmm);
+}
+
+/* In the task that made the vCPU, before it can be run. */
+static void devirt_slot_made(struct callback_head *work)
+{
+	struct devirt_slot *slot = container_of(work, struct devirt_slot, made);
+	struct devirt_vmm *vmm = slot->vmm;
+	int err;
+
+	atomic_set_release(&slot->making, 0);
+	mutex_lock(&vmms_lock);
+	err = devirt_slot_await(slot);
+	mutex_unlock(&vmms_lock);
+	if (err)
+		devirt_event(vmm->part, DEVIRT_EVENT_DRIFT, .record = &slot->index,
+			     .cpu = &slot->cpu, .detail = "vCPU can't be pinned");
+	devirt_vmm_put(vmm);
+}
+
+/* Leave a piece of task work for a slot, unless it is on its way already. */
+static void devirt_slot_queue(struct devirt_slot *slot, struct callback_head *work,
+			      atomic_t *queued, task_work_func_t fn)
+{
+	if (atomic_xchg_acquire(queued, 1))
+		return;
+	/* The partition let go of it a moment ago. */
+	if (!kref_get_unless_zero(&slot->vmm->ref)) {
+		atomic_set(queued, 0);
+		return;
+	}
+	init_task_work(work, fn);
+	if (task_work_add(current, work, TWA_RESUME)) {
+		/* It is exiting. */
+		atomic_set(queued, 0);
+		devirt_vmm_put(slot->vmm);
+	}
 }
 
 /**
@@ -327,22 +458,94 @@ void devirt_vcpu_entering(u32 vcpu)
 		goto out;
 	for (i = 0; i < vmm->count; i++) {
 		slot = &vmm->slots[i];
-		if (slot->vcpu != vcpu || rcu_access_pointer(slot->thread) == task_pid(current))
-			continue;
-		if (atomic_xchg_acquire(&slot->queued, 1))
-			continue;
-		/* The partition let go of it a moment ago. */
-		if (!kref_get_unless_zero(&vmm->ref)) {
-			atomic_set(&slot->queued, 0);
-			continue;
-		}
-		init_task_work(&slot->work, devirt_slot_pin);
-		if (task_work_add(current, &slot->work, TWA_RESUME)) {
-			/* It is exiting. */
-			atomic_set(&slot->queued, 0);
-			devirt_vmm_put(vmm);
-		}
+		if (slot->vcpu == vcpu && rcu_access_pointer(slot->thread) != task_pid(current))
+			devirt_slot_queue(slot, &slot->work, &slot->queued, devirt_slot_pin);
 	}
 out:
+	rcu_read_unlock();
+}
+
+/**
+ * devirt_vcpu_created - the current task makes a vCPU
+ * @vcpu: KVM's number of it
+ *
+ * Called from the probe, as devirt_vcpu_entering().
+ */
+void devirt_vcpu_created(u32 vcpu)
+{
+	struct devirt_vmm *vmm;
+	struct devirt_slot *slot;
+	u32 i;
+
+	rcu_read_lock();
+	vmm = devirt_vmm_find(task_tgid(current));
+	for (i = 0; vmm && i < vmm->count; i++) {
+		slot = &vmm->slots[i];
+		if (slot->vcpu == vcpu)
+			devirt_slot_queue(slot, &slot->made, &slot->making, devirt_slot_made);
+	}
+	rcu_read_unlock();
+}
+
+/* Does it still run, and its process with it? */
+static bool devirt_pid_lives(struct pid *pid)
+{
+	struct task_struct *task;
+	bool lives;
+
+	rcu_read_lock();
+	task = pid_task(pid, PIDTYPE_PID);
+	lives = task && !(READ_ONCE(task->flags) & PF_EXITING) &&
+		!(READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT);
+	rcu_read_unlock();
+	return lives;
+}
+
+static void devirt_slot_abandoned(struct devirt_slot *slot)
+{
+	struct pid *thread;
+
+	lockdep_assert_held(&vmms_lock);
+	thread = rcu_dereference_protected(slot->thread, lockdep_is_held(&vmms_lock));
+	if (!thread || devirt_pid_lives(thread))
+		return;
+	rcu_assign_pointer(slot->thread, NULL);
+	put_pid(thread);
+	if (devirt_slot_await(slot))
+		devirt_event(slot->vmm->part, DEVIRT_EVENT_DRIFT, .record = &slot->index,
+			     .cpu = &slot->cpu, .detail = "vCPU can't be pinned again");
+}
+
+static void devirt_vcpu_reap(struct work_struct *work)
+{
+	struct devirt_vmm *vmm;
+	u32 i;
+
+	mutex_lock(&vmms_lock);
+	list_for_each_entry(vmm, &vmms, node) {
+		bool lives = devirt_pid_lives(vmm->pid);
+
+		for (i = 0; i < vmm->count; i++) {
+			if (lives)
+				devirt_slot_abandoned(&vmm->slots[i]);
+			else
+				devirt_slot_arrived(&vmm->slots[i]);
+		}
+	}
+	mutex_unlock(&vmms_lock);
+}
+static DECLARE_WORK(vcpu_reap_work, devirt_vcpu_reap);
+
+/**
+ * devirt_vcpu_thread_ended - a task ends
+ * @task: the task, perhaps a VMM's thread
+ *
+ * A vCPU that it ran waits for another thread. Any context.
+ */
+void devirt_vcpu_thread_ended(struct task_struct *task)
+{
+	rcu_read_lock();
+	if (devirt_vmm_find(task_tgid(task)))
+		queue_work(devirt_wq, &vcpu_reap_work);
 	rcu_read_unlock();
 }

@@ -8,6 +8,7 @@ struct devirt_partition;
 struct devirt_set;
 struct devirt_vmm;
 struct pid;
+struct task_struct;
 
 struct devirt_vmm *devirt_vmm_create(struct devirt_partition *part,
 				     struct devirt_set *set, struct pid *pid);
@@ -16,5 +17,7 @@ bool devirt_vmm_replaceable(struct devirt_vmm *vmm, struct pid *pid);
 u32 devirt_vmm_pid(struct devirt_vmm *vmm);
 u32 devirt_vmm_thread(struct devirt_vmm *vmm, u32 index);
 void devirt_vcpu_entering(u32 vcpu);
+void devirt_vcpu_created(u32 vcpu);
+void devirt_vcpu_thread_ended(struct task_struct *task);
 
 #endif /* _DEVIRT_VCPU_H */

@@ -55,7 +55,7 @@ static void *run_vcpu(void *arg)
 		goto err;
 	while (!vm->run && !vm->stop)
 		nap();
-	while (!vm->stop) {
+	while (!vm->stop && !(vm->swap && vcpu->index == 0)) {
 		if (ioctl(vcpu->fd, KVM_RUN, NULL)) {
 			if (errno == EINTR)
 				continue;
@@ -106,16 +106,24 @@ void minivm_main(struct minivm *vm)
 			.userspace_addr = (unsigned long)memory }))
 		goto err;
 	for (i = 0; i < vm->vcpus; i++) {
+		while (i >= vm->vcpus - vm->late && !vm->more && !vm->stop)
+			nap();
 		vcpus[i] = (struct vcpu){ .vm = vm, .index = i };
 		vcpus[i].fd = ioctl(fd, KVM_CREATE_VCPU, i);
 		vcpus[i].run_size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 		if (vcpus[i].fd < 0)
 			goto err;
-	}
-	for (i = 0; i < vm->vcpus; i++)
 		pthread_create(&threads[i], NULL, run_vcpu, &vcpus[i]);
-	for (i = 0; i < vm->vcpus; i++)
+	}
+	for (i = 0; i < vm->vcpus; i++) {
 		pthread_join(threads[i], NULL);
+		while (i == 0 && vm->swap && !vm->stop) {
+			vm->tids[0] = 0;
+			vm->swap = false;
+			pthread_create(&threads[0], NULL, run_vcpu, &vcpus[0]);
+			pthread_join(threads[0], NULL);
+		}
+	}
 	_exit(vm->error ? 1 : 0);
 err:
 	vm->error = errno;
@@ -147,7 +155,7 @@ void minivm_start(struct minivm *vm)
 		minivm_main(vm);
 	}
 	vm->pid = pid;
-	for (i = 0; i < vm->vcpus; i++) {
+	for (i = 0; i < vm->vcpus - vm->late; i++) {
 		while (!vm->tids[i] && !vm->error)
 			nap();
 	}

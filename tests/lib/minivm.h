@@ -15,6 +15,9 @@
  * struct minivm - shared between a VMM and who started it
  * @pid: the VMM
  * @vcpus: how many it has
+ * @late: so many of them are made only when @more is set
+ * @more: see @late
+ * @swap: set it, and vCPU 0's thread ends and another one takes over
  * @run: set by minivm_run(): the vCPUs may enter the guest
  * @stop: set by minivm_stop()
  * @busy: the threads never sleep
@@ -28,6 +31,9 @@
 struct minivm {
 	pid_t pid;
 	int vcpus;
+	int late;
+	volatile bool more;
+	volatile bool swap;
 	volatile bool run;
 	volatile bool stop;
 	volatile bool busy;

@@ -38,7 +38,7 @@ static int lease_cpus(const char *name, int vcpus)
 	return part;
 }
 
-static int probes(void)
+static int probes_at(const char *symbol)
 {
 	char line[256];
 	FILE *file = fopen("/sys/kernel/debug/kprobes/list", "r");
@@ -46,9 +46,15 @@ static int probes(void)
 
 	REQUIRE(file);
 	while (fgets(line, sizeof(line), file))
-		count += !!strstr(line, "kvm_arch_vcpu_ioctl_run");
+		count += !!strstr(line, symbol);
 	fclose(file);
 	return count;
+}
+
+/* On the way into a guest. */
+static int probes(void)
+{
+	return probes_at("kvm_arch_vcpu_ioctl_run");
 }
 
 static void pinned(int vcpus)
@@ -130,9 +136,9 @@ TEST("KVM may come after the attach: it is noticed, the VMM's vCPUs are pinned, 
 	vm = minivm_new(2);
 	pid = spawn(wait_for_kvm, NULL);
 	CHECK_EQ(lease_attach(part, pid), 0);
-	CHECK_EQ(probes(), 0);
+	CHECK_EQ(probes_at("kvm_arch_vcpu_create"), 0);
 	REQUIRE_EQ(command("modprobe kvm_amd"), 0);
-	CHECK_EQ(probes(), 1);
+	CHECK_EQ(probes_at("kvm_arch_vcpu_create"), 1);
 	CHECK(kvm_known());
 	command("udevadm settle");
 	REQUIRE(entries_begin());
@@ -188,6 +194,54 @@ TEST("a guest that runs already is pinned at its next VM entry")
 	for (i = 0; i < CPUS; i++)
 		CHECK(i == 2 || i == 3 || !entries_on(i), "CPU %d", i);
 	minivm_stop(vm);
+}
+
+TEST("a vCPU that is made later is on its CPU from its first entry, and nobody waits till then")
+{
+	int part = lease_cpus("later", 3), i;
+
+	vm = minivm_new(3);
+	vm->late = 1;
+	minivm_start(vm);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	CHECK_EQ(probes(), 1);
+	REQUIRE(entries_begin());
+	vm->run = true;
+	CHECK(EVENTUALLY(vm->exits[0] > 20 && vm->exits[1] > 20));
+	CHECK(EVENTUALLY(!probes()));
+	vm->more = true;
+	CHECK(EVENTUALLY(vm->exits[2] > 20));
+	CHECK_EQ(vm->error, 0);
+	CHECK_EQ(mask_of(vm->tids[2]), 1 << 4);
+	for (i = 0; i < CPUS; i++)
+		CHECK(i >= 2 && i < 5 ? entries_on(i) > 20 : !entries_on(i), "CPU %d: %lu", i,
+		      entries_on(i));
+	CHECK(EVENTUALLY(!probes()));
+	minivm_stop(vm);
+}
+
+TEST("a thread that takes over a vCPU is put where the vCPU belongs")
+{
+	int part = lease_cpus("over", 2);
+	struct devirt_record recs[4];
+	struct devirt_get get;
+	pid_t before;
+
+	vm = minivm_new(2);
+	minivm_start(vm);
+	REQUIRE_EQ(lease_attach(part, vm->pid), 0);
+	vm->run = true;
+	CHECK(EVENTUALLY(minivm_ran(vm, 20)));
+	CHECK(EVENTUALLY(!probes()));
+	before = vm->tids[0];
+	vm->swap = true;
+	REQUIRE(EVENTUALLY(!vm->swap && vm->tids[0] && vm->tids[0] != before));
+	CHECK(EVENTUALLY(mask_of(vm->tids[0]) == 4), "%#lx", mask_of(vm->tids[0]));
+	CHECK(EVENTUALLY(!lease_get(part, &get, recs, 4) &&
+			 (pid_t)recs[0].cpu.thread == vm->tids[0]));
+	CHECK(EVENTUALLY(!probes()));
+	minivm_stop(vm);
+	CHECK(EVENTUALLY(!probes()));
 }
 
 TEST("a vCPU that the description doesn't name runs on the host's CPUs")

@@ -19,11 +19,13 @@
 #include "hostirq.h"
 #include "partition.h"
 #include "resource.h"
+#include "stats.h"
 #include "task.h"
 
 struct devirt_cpu {
 	struct devirt_resource res;
 	cpumask_var_t mine;	/* of the first record: the CPUs of all */
+	struct devirt_core_base *base;
 };
 
 /*
@@ -90,13 +92,21 @@ static int devirt_cpu_check(struct devirt_resource *res)
 		return err;
 	if (!zalloc_cpumask_var(&cpu->mine, GFP_KERNEL))
 		return -ENOMEM;
+	cpu->base = devirt_core_base_alloc();
+	if (!cpu->base) {
+		free_cpumask_var(cpu->mine);
+		return -ENOMEM;
+	}
 	res->rec.node = cpu_to_node(rec->cpu);
 	return 0;
 }
 
 static void devirt_cpu_drop(struct devirt_resource *res)
 {
-	free_cpumask_var(to_devirt_cpu(res)->mine);
+	struct devirt_cpu *cpu = to_devirt_cpu(res);
+
+	devirt_core_base_free(cpu->base);
+	free_cpumask_var(cpu->mine);
 }
 
 /* With the host's CPUs that would be left; @mask is scratch. */
@@ -171,8 +181,11 @@ static int devirt_cpu_acquire(struct devirt_resource *res)
 	struct cpumask *mine = to_devirt_cpu(res)->mine;
 	int err;
 
-	if (res != devirt_cpu_first(res))
+	if (res != devirt_cpu_first(res)) {
+		/* It was taken with the first, so what it counts begins here. */
+		devirt_core_base_take(to_devirt_cpu(res)->base, res->rec.cpu.cpu);
 		return 0;
+	}
 	mutex_lock(&leased_lock);
 	err = devirt_cpu_last(res, mine, leased_scratch);
 	if (err)
@@ -197,6 +210,8 @@ static int devirt_cpu_acquire(struct devirt_resource *res)
 	}
 out:
 	mutex_unlock(&leased_lock);
+	if (!err)
+		devirt_core_base_take(to_devirt_cpu(res)->base, res->rec.cpu.cpu);
 	return err;
 }
 
@@ -209,6 +224,17 @@ static int devirt_cpu_release(struct devirt_resource *res)
 	devirt_cpu_update();
 	mutex_unlock(&leased_lock);
 	return 0;
+}
+
+/**
+ * devirt_cpu_base - counts of a leased CPU when it was taken
+ * @res: a resource of any kind
+ *
+ * Return: NULL if it isn't a CPU, or isn't held.
+ */
+const struct devirt_core_base *devirt_cpu_base(struct devirt_resource *res)
+{
+	return res->ops == &devirt_cpu_ops && res->acquired ? to_devirt_cpu(res)->base : NULL;
 }
 
 static void devirt_cpu_output(struct devirt_resource *res, struct devirt_record *rec)

@@ -86,10 +86,31 @@ static const struct cpumask *devirt_irq_affinity(struct irq_data *data)
 	return irq_data_get_affinity_mask(data);
 }
 
-/*
- * What an interrupt may use now. False if it can't be moved: per CPU, managed
- * by its driver, exempt from balancing, or not in use.
+static bool devirt_irq_can_move(unsigned int irq, struct irq_data *data)
+{
+	return data && irqd_is_started(data) && !irqd_is_per_cpu(data) &&
+	       !irqd_affinity_is_managed(data) &&
+	       !irq_check_status_bit(irq, IRQ_NO_BALANCING | IRQ_PER_CPU | IRQ_PER_CPU_DEVID);
+}
+
+/**
+ * devirt_hostirq_movable - can an interrupt leave a CPU?
+ * @irq: its number
+ *
+ * Any context. Return: false if it is per CPU, managed by its driver, exempt
+ * from balancing, or not in use.
  */
+bool devirt_hostirq_movable(unsigned int irq)
+{
+	bool movable;
+
+	rcu_read_lock();
+	movable = devirt_irq_can_move(irq, irq_get_irq_data(irq));
+	rcu_read_unlock();
+	return movable;
+}
+
+/* What an interrupt may use now. False if it can't be moved. */
 static bool devirt_irq_mask(unsigned int irq, struct cpumask *mask)
 {
 	struct irq_data *data;
@@ -97,9 +118,7 @@ static bool devirt_irq_mask(unsigned int irq, struct cpumask *mask)
 
 	rcu_read_lock();
 	data = irq_get_irq_data(irq);
-	if (data && irqd_is_started(data) && !irqd_is_per_cpu(data) &&
-	    !irqd_affinity_is_managed(data) &&
-	    !irq_check_status_bit(irq, IRQ_NO_BALANCING | IRQ_PER_CPU | IRQ_PER_CPU_DEVID)) {
+	if (devirt_irq_can_move(irq, data)) {
 		cpumask_copy(mask, devirt_irq_affinity(data));
 		movable = true;
 	}

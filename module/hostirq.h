@@ -4,6 +4,7 @@
 
 struct cpumask;
 
+bool devirt_hostirq_movable(unsigned int irq);
 int devirt_hostirq_update(const struct cpumask *leased);
 
 #endif /* _DEVIRT_HOSTIRQ_H */

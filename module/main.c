@@ -24,6 +24,7 @@
 #include "hostattr.h"
 #include "partition.h"
 #include "sriov.h"
+#include "stats.h"
 #include "task.h"
 #include "vcpu.h"
 
@@ -37,6 +38,7 @@ union devirt_arg {
 	struct devirt_get get;
 	struct devirt_attach attach;
 	struct devirt_release release;
+	struct devirt_stats stats;
 };
 
 /**
@@ -314,6 +316,51 @@ static long devirt_ioctl_release(struct devirt_handle *handle, union devirt_arg 
 	return devirt_partition_release(handle->part);
 }
 
+static int devirt_array_write(u64 addr, u32 stride, const void *from, u32 count, size_t size)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (copy_to_user(u64_to_user_ptr(addr) + (size_t)i * stride, from + i * size,
+				 min_t(size_t, stride, size)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static long devirt_ioctl_stats(struct devirt_handle *handle, union devirt_arg *arg)
+{
+	struct devirt_stats_result result = {};
+	struct devirt_stats *stats = &arg->stats;
+	u32 cpu_room = stats->cpu_count, intruder_room = stats->intruder_count;
+	int err;
+
+	if (stats->flags)
+		return -EOPNOTSUPP;
+	if (stats->cpu_size < offsetofend(struct devirt_cpu_stats, intrusions) ||
+	    stats->intruder_size < offsetofend(struct devirt_intruder, name))
+		return -EINVAL;
+	if (stats->cpu_size > PAGE_SIZE || stats->intruder_size > PAGE_SIZE)
+		return -E2BIG;
+	err = devirt_partition_stats(handle->part, stats, &result);
+	if (err)
+		goto out;
+	stats->cpu_count = result.cpu_count;
+	stats->intruder_count = result.intruder_count;
+	if (cpu_room < result.cpu_count || intruder_room < result.intruder_count)
+		err = -EMSGSIZE;
+	if (!err)
+		err = devirt_array_write(stats->cpus, stats->cpu_size, result.cpus,
+					 result.cpu_count, sizeof(*result.cpus));
+	if (!err)
+		err = devirt_array_write(stats->intruders, stats->intruder_size,
+					 result.intruders, result.intruder_count,
+					 sizeof(*result.intruders));
+out:
+	devirt_stats_free(&result);
+	return err;
+}
+
 static const struct devirt_ioctl devirt_device_ioctls[] = {
 	DEVIRT_IOCTL(DEVIRT_QUERY, devirt_query, reserved, false, true, devirt_ioctl_query),
 	DEVIRT_IOCTL(DEVIRT_CREATE, devirt_create, name, false, false, devirt_ioctl_create),
@@ -325,6 +372,7 @@ static const struct devirt_ioctl devirt_partition_ioctls[] = {
 	DEVIRT_IOCTL(DEVIRT_GET, devirt_get, name, false, true, devirt_ioctl_get),
 	DEVIRT_IOCTL(DEVIRT_ATTACH, devirt_attach, reserved, false, false, devirt_ioctl_attach),
 	DEVIRT_IOCTL(DEVIRT_RELEASE, devirt_release, flags, true, false, devirt_ioctl_release),
+	DEVIRT_IOCTL(DEVIRT_STATS, devirt_stats, unnamed, false, true, devirt_ioctl_stats),
 };
 
 static long devirt_ioctl_call(const struct devirt_ioctl *ioctl,

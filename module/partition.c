@@ -23,6 +23,7 @@
 #define pr_fmt(fmt) "devirt: " fmt
 
 #include <linux/ctype.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
@@ -30,6 +31,7 @@
 #include "class.h"
 #include "compat/compat.h"
 #include "partition.h"
+#include "stats.h"
 
 /* Between two looks at whether a VMM has let go of a device. */
 #define DEVIRT_DRAIN_DELAY	msecs_to_jiffies(20)
@@ -473,6 +475,7 @@ int devirt_partition_apply(struct devirt_partition *part, u32 flags,
 	mutex_lock(&part->lock);
 	part->set = set;
 	part->owner = get_pid(task_tgid(current));
+	part->since = ktime_get_boottime_ns();
 	part->applying = false;
 	WRITE_ONCE(part->persistent, flags & DEVIRT_APPLY_PERSIST);
 	WRITE_ONCE(part->state, DEVIRT_STATE_HELD);
@@ -562,6 +565,29 @@ int devirt_partition_get(struct devirt_partition *part, struct devirt_get *get,
 			res->ops->output(res, &recs[i]);
 	}
 	mutex_unlock(&part->lock);
+	return err;
+}
+
+/**
+ * devirt_partition_stats - what its CPUs have done
+ * @part: the partition
+ * @stats: outputs are filled in, but for the counts
+ * @result: empty; devirt_stats_free() frees what it is filled with
+ *
+ * May sleep. Return: 0 or -ENOMEM.
+ */
+int devirt_partition_stats(struct devirt_partition *part, struct devirt_stats *stats,
+			   struct devirt_stats_result *result)
+{
+	int err = 0;
+
+	mutex_lock(&part->lock);
+	if (part->set && !part->applying && part->state == DEVIRT_STATE_HELD) {
+		err = devirt_stats_take(part, result);
+		stats->held_ns = ktime_get_boottime_ns() - part->since;
+	}
+	mutex_unlock(&part->lock);
+	stats->unnamed = result->unnamed;
 	return err;
 }
 

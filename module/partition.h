@@ -12,6 +12,7 @@
 #include "vcpu.h"
 
 struct device;
+struct devirt_stats_result;
 struct pid;
 
 /**
@@ -28,6 +29,7 @@ struct pid;
  * @set: what it holds, or NULL
  * @owner: who applied, or NULL
  * @vmm: whose vCPUs are pinned
+ * @since: when it was applied, CLOCK_BOOTTIME in nanoseconds
  * @release_work: returns @set; runs until nothing is draining
  * @log: its events
  * @dev: its class device
@@ -45,6 +47,7 @@ struct devirt_partition {
 	struct devirt_set *set;
 	struct pid *owner;
 	struct devirt_vmm *vmm;
+	u64 since;
 	struct delayed_work release_work;
 	struct devirt_log log;
 	struct device *dev;
@@ -68,6 +71,8 @@ int devirt_partition_release(struct devirt_partition *part);
 int devirt_partition_attach(struct devirt_partition *part, struct pid *pid);
 int devirt_partition_get(struct devirt_partition *part, struct devirt_get *get,
 			 struct devirt_record *recs);
+int devirt_partition_stats(struct devirt_partition *part, struct devirt_stats *stats,
+			   struct devirt_stats_result *result);
 int devirt_partition_describe(struct devirt_partition *part, char *buf, size_t size);
 u32 devirt_partition_count(void);
 const char *devirt_partition_name(struct devirt_partition *part);

@@ -36,12 +36,27 @@
 #include "vcpu.h"
 
 /**
+ * struct devirt_thread_work - what the scheduler has counted for a thread
+ * @run_ns: how long it ran
+ * @wait_ns: how long it could have run
+ * @preempted: how often it had to make way
+ * @migrations: how often it changed its CPU
+ */
+struct devirt_thread_work {
+	u64 run_ns;
+	u64 wait_ns;
+	u64 preempted;
+	u64 migrations;
+};
+
+/**
  * struct devirt_slot - a vCPU and its CPU
  * @vmm: whose
  * @index: of its record in the description
  * @vcpu: KVM's number
  * @cpu: where it runs
  * @thread: the thread that is pinned, or NULL; under vmms_lock, read by RCU
+ * @base: what the thread had done when it was pinned; under vmms_lock
  * @work: pins the thread
  * @queued: @work is on its way
  * @awaited: the vCPU has been made, @thread is to come; under vmms_lock
@@ -55,6 +70,7 @@ struct devirt_slot {
 	u32 vcpu;
 	u32 cpu;
 	struct pid __rcu *thread;
+	struct devirt_thread_work base;
 	struct callback_head work;
 	atomic_t queued;
 	bool awaited;
@@ -373,6 +389,83 @@ u32 devirt_vmm_thread(struct devirt_vmm *vmm, u32 index)
 	return nr;
 }
 
+static void devirt_thread_work_read(const struct task_struct *task,
+				    struct devirt_thread_work *work)
+{
+	work->run_ns = READ_ONCE(task->se.sum_exec_runtime);
+#ifdef CONFIG_SCHED_INFO
+	work->wait_ns = READ_ONCE(task->sched_info.run_delay);
+#endif
+	work->preempted = READ_ONCE(task->nivcsw);
+	work->migrations = READ_ONCE(task->se.nr_migrations);
+}
+
+static void devirt_slot_stats(struct devirt_slot *slot, struct devirt_cpu_stats *stats)
+{
+	struct devirt_thread_work work = {};
+	struct task_struct *task;
+	struct pid *thread;
+
+	lockdep_assert_held(&vmms_lock);
+	thread = rcu_dereference_protected(slot->thread, lockdep_is_held(&vmms_lock));
+	task = thread ? get_pid_task(thread, PIDTYPE_PID) : NULL;
+	if (!task)
+		return;
+	devirt_thread_work_read(task, &work);
+	put_task_struct(task);
+	stats->thread = pid_vnr(thread);
+	stats->run_ns = work.run_ns - slot->base.run_ns;
+	stats->wait_ns = work.wait_ns - slot->base.wait_ns;
+	stats->preempted = work.preempted - slot->base.preempted;
+	stats->migrations = work.migrations - slot->base.migrations;
+}
+
+/**
+ * struct devirt_exits - where the vCPUs' exits go
+ * @stats: the entries
+ * @count: how many
+ */
+struct devirt_exits {
+	struct devirt_cpu_stats *stats;
+	u32 count;
+};
+
+static void devirt_vcpu_exits(struct kvm_vcpu *vcpu, void *arg)
+{
+	struct devirt_exits *exits = arg;
+	u32 i;
+
+	for (i = 0; i < exits->count; i++) {
+		if (exits->stats[i].role == DEVIRT_ROLE_VCPU &&
+		    exits->stats[i].vcpu == vcpu->vcpu_id)
+			exits->stats[i].exits = vcpu->stat.exits;
+	}
+}
+
+/**
+ * devirt_vmm_stats - what its vCPUs have done
+ * @vmm: the VMM
+ * @stats: entries whose .record, .role and .vcpu are set
+ * @count: how many
+ *
+ * May sleep.
+ */
+void devirt_vmm_stats(struct devirt_vmm *vmm, struct devirt_cpu_stats *stats, u32 count)
+{
+	struct devirt_exits exits = { .stats = stats, .count = count };
+	u32 i, n;
+
+	mutex_lock(&vmms_lock);
+	for (i = 0; i < vmm->count; i++) {
+		for (n = 0; n < count; n++) {
+			if (stats[n].record == vmm->slots[i].index)
+				devirt_slot_stats(&vmm->slots[i], &stats[n]);
+		}
+	}
+	mutex_unlock(&vmms_lock);
+	devirt_kvm_vcpus(vmm->pid, devirt_vcpu_exits, &exits);
+}
+
 /* In the vCPU's thread, just before it enters the guest. */
 static void devirt_slot_pin(struct callback_head *work)
 {
@@ -386,6 +479,7 @@ static void devirt_slot_pin(struct callback_head *work)
 	if (!err) {
 		old = rcu_dereference_protected(slot->thread, lockdep_is_held(&vmms_lock));
 		rcu_assign_pointer(slot->thread, get_pid(task_pid(current)));
+		devirt_thread_work_read(current, &slot->base);
 		devirt_slot_arrived(slot);
 	}
 	mutex_unlock(&vmms_lock);

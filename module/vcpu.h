@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 
+struct devirt_cpu_stats;
 struct devirt_partition;
 struct devirt_set;
 struct devirt_vmm;
@@ -15,6 +16,7 @@ struct devirt_vmm *devirt_vmm_create(struct devirt_partition *part,
 void devirt_vmm_stop(struct devirt_vmm *vmm);
 bool devirt_vmm_replaceable(struct devirt_vmm *vmm, struct pid *pid);
 u32 devirt_vmm_pid(struct devirt_vmm *vmm);
+void devirt_vmm_stats(struct devirt_vmm *vmm, struct devirt_cpu_stats *stats, u32 count);
 u32 devirt_vmm_thread(struct devirt_vmm *vmm, u32 index);
 void devirt_vcpu_entering(u32 vcpu);
 void devirt_vcpu_created(u32 vcpu);

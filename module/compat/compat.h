@@ -12,6 +12,7 @@
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/hardirq.h>
 #include <linux/iommu.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
@@ -48,6 +49,51 @@ static inline unsigned int devirt_nr_irqs(void)
 	return irq_get_nr_irqs();
 #else
 	return nr_irqs;
+#endif
+}
+
+/* Interrupts that the kernel sends itself (devirt_arch_irqs()). */
+enum {
+	DEVIRT_ARCH_IRQ_TIMER,
+	DEVIRT_ARCH_IRQ_RESCHEDULE,
+	DEVIRT_ARCH_IRQ_CALL,
+	DEVIRT_ARCH_IRQ_TLB,
+	DEVIRT_ARCH_IRQS
+};
+
+/**
+ * devirt_arch_irqs - how many of the kernel's own interrupts a CPU has had
+ * @cpu: the CPU
+ * @which: DEVIRT_ARCH_IRQ_*
+ *
+ * Return: the count, which wraps; zero where the architecture doesn't tell.
+ */
+static inline u32 devirt_arch_irqs(unsigned int cpu, unsigned int which)
+{
+#if defined(CONFIG_X86) && defined(DEVIRT_HAVE_IRQ_STAT_COUNTS)
+	static const enum irq_stat_counts index[DEVIRT_ARCH_IRQS] = {
+		[DEVIRT_ARCH_IRQ_TIMER] = IRQ_COUNT_APIC_TIMER,
+		[DEVIRT_ARCH_IRQ_RESCHEDULE] = IRQ_COUNT_RESCHEDULE,
+		[DEVIRT_ARCH_IRQ_CALL] = IRQ_COUNT_CALL_FUNCTION,
+		[DEVIRT_ARCH_IRQ_TLB] = IRQ_COUNT_TLB,
+	};
+
+	return READ_ONCE(per_cpu(irq_stat, cpu).counts[index[which]]);
+#elif defined(CONFIG_X86)
+	const irq_cpustat_t *stat = &per_cpu(irq_stat, cpu);
+
+	switch (which) {
+	case DEVIRT_ARCH_IRQ_TIMER:
+		return READ_ONCE(stat->apic_timer_irqs);
+	case DEVIRT_ARCH_IRQ_RESCHEDULE:
+		return READ_ONCE(stat->irq_resched_count);
+	case DEVIRT_ARCH_IRQ_CALL:
+		return READ_ONCE(stat->irq_call_count);
+	default:
+		return READ_ONCE(stat->irq_tlb_count);
+	}
+#else
+	return 0;
 #endif
 }
 

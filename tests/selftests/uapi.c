@@ -24,6 +24,7 @@ union arg {
 	struct devirt_get get;
 	struct devirt_attach attach;
 	struct devirt_release release;
+	struct devirt_stats stats;
 	unsigned char bytes[512];
 };
 
@@ -49,6 +50,7 @@ static const struct call {
 	{ "GET", DEVIRT_GET, sizeof(struct devirt_get), true, true, 0 },
 	{ "ATTACH", DEVIRT_ATTACH, sizeof(struct devirt_attach), true, false, -ENXIO },
 	{ "RELEASE", DEVIRT_RELEASE, sizeof(struct devirt_release), true, false, -ENXIO },
+	{ "STATS", DEVIRT_STATS, sizeof(struct devirt_stats), true, true, 0 },
 };
 
 #define CALLS	(sizeof(calls) / sizeof(calls[0]))
@@ -79,6 +81,10 @@ static void fill(const struct call *call, union arg *arg)
 		if (pidfd < 0)
 			pidfd = syscall(SYS_pidfd_open, getpid(), 0);
 		arg->attach.pidfd = pidfd;
+		break;
+	case DEVIRT_STATS:
+		arg->stats.cpu_size = sizeof(struct devirt_cpu_stats);
+		arg->stats.intruder_size = sizeof(struct devirt_intruder);
 		break;
 	}
 }
@@ -121,7 +127,7 @@ TEST("an unknown ioctl is refused with ENOTTY on both descriptors")
 	size_t i;
 
 	for (nr = 0; nr < 256; nr++) {
-		bool device = nr <= 2, partition = nr >= 3 && nr <= 6;
+		bool device = nr <= 2, partition = nr >= 3 && nr <= 7;
 
 		if (!device)
 			CHECK(lease_ioctl(lease_device(), _IO(DEVIRT_IOC_TYPE, nr), &arg) ==

@@ -282,6 +282,20 @@ static int get(int fd)
 	return lease_get(fd, &arg, got, 8);
 }
 
+static int stats(int fd)
+{
+	static struct devirt_cpu_stats cpus[CPUS];
+	static struct devirt_intruder intruders[256];
+	struct devirt_stats arg = {
+		.size = sizeof(arg),
+		.cpus = (unsigned long)cpus, .cpu_count = CPUS, .cpu_size = sizeof(cpus[0]),
+		.intruders = (unsigned long)intruders, .intruder_count = 256,
+		.intruder_size = sizeof(intruders[0]),
+	};
+
+	return lease_ioctl(fd, DEVIRT_STATS, &arg);
+}
+
 static int attach(int fd)
 {
 	return lease_attach(fd, getpid());
@@ -356,6 +370,13 @@ TEST("get of all kinds")
 	nth_setup();
 	describe_all();
 	nth_all("get", prepare_held, get, close_part);
+}
+
+TEST("stats of all kinds")
+{
+	nth_setup();
+	describe_all();
+	nth_all("stats", prepare_held, stats, close_part);
 }
 
 TEST("attach")

@@ -306,6 +306,7 @@ err_leased:
 void devirt_cpu_exit(void)
 {
 	cpuhp_remove_state_nocalls(leased_hotplug);
+	devirt_hostirq_exit();
 	free_cpumask_var(leased_scratch);
 	free_cpumask_var(leased);
 }

@@ -17,6 +17,7 @@
 
 #include "compat/compat.h"
 #include "hook.h"
+#include "hostirq.h"
 #include "partition.h"
 #include "vcpu.h"
 
@@ -52,6 +53,13 @@ static int devirt_hook_new_vcpu(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(devirt_hook_new_vcpu);
 
+static int devirt_hook_irq(struct kprobe *probe, struct pt_regs *regs)
+{
+	devirt_hostirq_changed();
+	return 0;
+}
+NOKPROBE_SYMBOL(devirt_hook_irq);
+
 static struct devirt_probe probes[DEVIRT_HOOKS] = {
 	[DEVIRT_HOOK_RUN_VCPU] = {
 		.kprobe.symbol_name = "kvm_arch_vcpu_ioctl_run",
@@ -62,6 +70,14 @@ static struct devirt_probe probes[DEVIRT_HOOKS] = {
 		.kprobe.symbol_name = "kvm_arch_vcpu_create",
 		.kprobe.pre_handler = devirt_hook_new_vcpu,
 		.module = "kvm",
+	},
+	[DEVIRT_HOOK_IRQ_AFFINITY] = {
+		.kprobe.symbol_name = "irq_set_affinity",
+		.kprobe.pre_handler = devirt_hook_irq,
+	},
+	[DEVIRT_HOOK_IRQ_REQUEST] = {
+		.kprobe.symbol_name = "request_threaded_irq",
+		.kprobe.pre_handler = devirt_hook_irq,
 	},
 };
 

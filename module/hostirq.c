@@ -5,11 +5,14 @@
  *
  * The same rule as for tasks (task.c): remember the affinity that an interrupt
  * would have without us and the one we gave it, compute anew when leased cores
- * change, and believe anybody who changed it meanwhile.
+ * change, and believe anybody who changed it meanwhile. Probes tell when somebody
+ * sets an affinity, as irqbalance does, or a driver asks for an interrupt: that
+ * one leaves the cores as well.
  */
 #define pr_fmt(fmt) "devirt: " fmt
 
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
@@ -20,12 +23,19 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/task_work.h>
+#include <linux/workqueue.h>
 
 #include "compat/compat.h"
+#include "cpu.h"
+#include "hook.h"
 #include "hostattr.h"
 #include "hostirq.h"
+#include "partition.h"
 
 #define DEVIRT_WQ_CPUMASK	"devices/virtual/workqueue/cpumask"
+/* From a change that a probe has told to looking at it. */
+#define DEVIRT_HOSTIRQ_LATE	msecs_to_jiffies(10)
 #define DEVIRT_WQ_TEXT		2400	/* hexadecimal digits and commas for 8192 CPUs */
 
 /**
@@ -255,16 +265,85 @@ static int devirt_wq_place(const struct cpumask *leased, struct cpumask *mask, c
 	return 0;
 }
 
+/* ----------------------------------------------------------------- changes */
+
+/* Who is setting affinities for us. */
+static struct task_struct *hostirq_placer;
+/* Task work on its way. */
+static atomic_t hostirq_pending = ATOMIC_INIT(0);
+
+static void devirt_hostirq_late(struct work_struct *work)
+{
+	devirt_cpu_settle();
+}
+static DECLARE_DELAYED_WORK(hostirq_late_work, devirt_hostirq_late);
+
+static void devirt_hostirq_soon(struct callback_head *work)
+{
+	kfree(work);
+	devirt_cpu_settle();
+	atomic_dec(&hostirq_pending);
+}
+
+/**
+ * devirt_hostirq_changed - an interrupt is asked for, or gets an affinity
+ *
+ * What reaches leased cores by that leaves them: before a caller from userspace
+ * is back there, and a moment later for what the kernel does on its own. Called
+ * from the probes, before it happens; sleeps not.
+ */
+void devirt_hostirq_changed(void)
+{
+	struct callback_head *work;
+
+	if (READ_ONCE(hostirq_placer) == current)
+		return;
+	mod_delayed_work(devirt_wq, &hostirq_late_work, DEVIRT_HOSTIRQ_LATE);
+	if (current->flags & (PF_KTHREAD | PF_EXITING))
+		return;
+	work = kmalloc(sizeof(*work), GFP_ATOMIC | __GFP_NOWARN);
+	if (!work)
+		return;
+	init_task_work(work, devirt_hostirq_soon);
+	atomic_inc(&hostirq_pending);
+	if (task_work_add(current, work, TWA_RESUME)) {
+		atomic_dec(&hostirq_pending);
+		kfree(work);
+	}
+}
+
+static int devirt_hostirq_watch(void)
+{
+	int err = devirt_hook_arm(DEVIRT_HOOK_IRQ_AFFINITY);
+
+	if (err)
+		return err;
+	err = devirt_hook_arm(DEVIRT_HOOK_IRQ_REQUEST);
+	if (err)
+		devirt_hook_disarm(DEVIRT_HOOK_IRQ_AFFINITY);
+	return err;
+}
+
+static void devirt_hostirq_unwatch(void)
+{
+	devirt_hook_disarm(DEVIRT_HOOK_IRQ_REQUEST);
+	devirt_hook_disarm(DEVIRT_HOOK_IRQ_AFFINITY);
+}
+
+/* ---------------------------------------------------------------- outside */
+
 /* Room that giving back needs, taken while it can still be refused. */
 static cpumask_var_t scratch_mask;
 static char *scratch_text;
 
 static int devirt_hostirq_reserve(void)
 {
+	int err = -ENOMEM;
+
 	if (scratch_text)
 		return 0;
 	if (!zalloc_cpumask_var(&scratch_mask, GFP_KERNEL))
-		return -ENOMEM;
+		return err;
 	if (!zalloc_cpumask_var(&wq_orig, GFP_KERNEL))
 		goto err_mask;
 	if (!zalloc_cpumask_var(&wq_applied, GFP_KERNEL))
@@ -272,19 +351,26 @@ static int devirt_hostirq_reserve(void)
 	scratch_text = kmalloc(DEVIRT_WQ_TEXT, GFP_KERNEL);
 	if (!scratch_text)
 		goto err_applied;
+	err = devirt_hostirq_watch();
+	if (err)
+		goto err_text;
 	return 0;
 
+err_text:
+	kfree(scratch_text);
+	scratch_text = NULL;
 err_applied:
 	free_cpumask_var(wq_applied);
 err_orig:
 	free_cpumask_var(wq_orig);
 err_mask:
 	free_cpumask_var(scratch_mask);
-	return -ENOMEM;
+	return err;
 }
 
 static void devirt_hostirq_unreserve(void)
 {
+	devirt_hostirq_unwatch();
 	kfree(scratch_text);
 	scratch_text = NULL;
 	free_cpumask_var(wq_applied);
@@ -314,11 +400,21 @@ int devirt_hostirq_update(const struct cpumask *leased)
 	 * all that giving back needs.
 	 */
 	err = devirt_hostirq_note(leased, scratch_mask);
+	WRITE_ONCE(hostirq_placer, current);
 	devirt_hostirq_place(leased, scratch_mask);
+	WRITE_ONCE(hostirq_placer, NULL);
 	wq_err = devirt_wq_place(leased, scratch_mask, scratch_text);
 	if (wq_err)
 		pr_warn("unbound workqueues keep their CPUs: %pe\n", ERR_PTR(wq_err));
 	if (cpumask_empty(leased))
 		devirt_hostirq_unreserve();
 	return err ?: wq_err;
+}
+
+/* After the last lease; task.c's exit waits for work that is just returning. */
+void devirt_hostirq_exit(void)
+{
+	while (atomic_read(&hostirq_pending))
+		msleep(20);
+	cancel_delayed_work_sync(&hostirq_late_work);
 }

@@ -452,6 +452,60 @@ TEST("interrupts that can be moved leave the core, and return")
 		CHECK(!before[i] || irq_mask(i) == before[i], "irq %d: %#lx", i, irq_mask(i));
 }
 
+/* An interrupt that an admin may move, from @from on downwards. */
+static int movable_irq(int from)
+{
+	char path[64], text[16];
+	unsigned long mask;
+
+	for (; from > 0; from--) {
+		mask = irq_mask(from);
+		snprintf(text, sizeof(text), "%lx", mask);
+		snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity", from);
+		if (mask && irq_used(from) && !file_write(text, "%s", path))
+			break;
+	}
+	return from;
+}
+
+TEST("an interrupt that is moved onto the core during a lease leaves it, and is there afterwards")
+{
+	int irq = movable_irq(511), part;
+	unsigned long before = irq_mask(irq);
+	char text[16];
+
+	REQUIRE(irq > 0);
+	part = lease_mask("onto", 0x30);
+	REQUIRE(part >= 0);
+	/* As irqbalance does. It is off again when the write returns. */
+	REQUIRE_EQ(file_write("30", "/proc/irq/%d/smp_affinity", irq), 0);
+	CHECK_EQ(irq_mask(irq), 0x0f);
+	REQUIRE_EQ(file_write("12", "/proc/irq/%d/smp_affinity", irq), 0);
+	CHECK_EQ(irq_mask(irq), 0x02);
+	close(part);
+	CHECK_EQ(irq_mask(irq), 0x12);
+	snprintf(text, sizeof(text), "%lx", before);
+	REQUIRE_EQ(file_write(text, "/proc/irq/%d/smp_affinity", irq), 0);
+}
+
+TEST("interrupts of a driver that an admin binds during a lease stay off the core")
+{
+	int part, irq;
+
+	pci_bind(PAIR_A, NULL);
+	part = lease_mask("bind", 0x30);
+	REQUIRE(part >= 0);
+	REQUIRE_EQ(pci_bind(PAIR_A, "e1000"), 0);
+	/* Its network interface asks for it when it goes up. */
+	command("ip link set $(ls /sys/bus/pci/devices/" PAIR_A "/net) up");
+	irq = file_number("/sys/bus/pci/devices/" PAIR_A "/irq");
+	REQUIRE(irq > 0);
+	CHECK(irq_used(irq));
+	CHECK(EVENTUALLY(irq_mask(irq) == 0x0f), "%#lx", irq_mask(irq));
+	command("ip link set $(ls /sys/bus/pci/devices/" PAIR_A "/net) down");
+	close(part);
+}
+
 TEST("workers of unbound workqueues leave the core; an admin's change stays")
 {
 	int part = lease_mask("work", 0x0c);

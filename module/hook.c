@@ -53,12 +53,20 @@ static int devirt_hook_new_vcpu(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(devirt_hook_new_vcpu);
 
-static int devirt_hook_irq(struct kprobe *probe, struct pt_regs *regs)
+static int devirt_hook_irq_affinity(struct kprobe *probe, struct pt_regs *regs)
 {
-	devirt_hostirq_changed();
+	devirt_hostirq_asked(regs_get_kernel_argument(regs, 0),
+			     (void *)regs_get_kernel_argument(regs, 1));
 	return 0;
 }
-NOKPROBE_SYMBOL(devirt_hook_irq);
+NOKPROBE_SYMBOL(devirt_hook_irq_affinity);
+
+static int devirt_hook_irq_request(struct kprobe *probe, struct pt_regs *regs)
+{
+	devirt_hostirq_requested();
+	return 0;
+}
+NOKPROBE_SYMBOL(devirt_hook_irq_request);
 
 static struct devirt_probe probes[DEVIRT_HOOKS] = {
 	[DEVIRT_HOOK_RUN_VCPU] = {
@@ -73,11 +81,11 @@ static struct devirt_probe probes[DEVIRT_HOOKS] = {
 	},
 	[DEVIRT_HOOK_IRQ_AFFINITY] = {
 		.kprobe.symbol_name = "irq_set_affinity",
-		.kprobe.pre_handler = devirt_hook_irq,
+		.kprobe.pre_handler = devirt_hook_irq_affinity,
 	},
 	[DEVIRT_HOOK_IRQ_REQUEST] = {
 		.kprobe.symbol_name = "request_threaded_irq",
-		.kprobe.pre_handler = devirt_hook_irq,
+		.kprobe.pre_handler = devirt_hook_irq_request,
 	},
 };
 

@@ -8,8 +8,8 @@
  * enum devirt_hook - a function of the kernel that somebody waits for
  * @DEVIRT_HOOK_RUN_VCPU: a thread enters a vCPU: devirt_vcpu_entering()
  * @DEVIRT_HOOK_NEW_VCPU: a vCPU is made: devirt_vcpu_created()
- * @DEVIRT_HOOK_IRQ_AFFINITY: an interrupt's affinity is set: devirt_hostirq_changed()
- * @DEVIRT_HOOK_IRQ_REQUEST: an interrupt is asked for: devirt_hostirq_changed()
+ * @DEVIRT_HOOK_IRQ_AFFINITY: an interrupt's affinity is set: devirt_hostirq_asked()
+ * @DEVIRT_HOOK_IRQ_REQUEST: an interrupt is asked for: devirt_hostirq_requested()
  * @DEVIRT_HOOKS: how many there are
  */
 enum devirt_hook {

@@ -17,6 +17,7 @@
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -52,7 +53,8 @@ struct devirt_hostirq {
 	cpumask_var_t applied;
 };
 
-/* All under the lock of devirt_hostirq_update()'s caller, cpu.c. */
+/* Inside cpu.c's lock. Guards all that follows. */
+static DEFINE_MUTEX(hostirq_lock);
 static LIST_HEAD(hostirqs);
 static cpumask_var_t wq_orig, wq_applied;
 static bool wq_moved;
@@ -278,37 +280,74 @@ static void devirt_hostirq_late(struct work_struct *work)
 }
 static DECLARE_DELAYED_WORK(hostirq_late_work, devirt_hostirq_late);
 
+/**
+ * struct devirt_hostirq_ask - somebody sets an interrupt's affinity
+ * @work: runs when that is done
+ * @irq: which interrupt
+ * @bits: the mask
+ */
+struct devirt_hostirq_ask {
+	struct callback_head work;
+	unsigned int irq;
+	unsigned long bits[];
+};
+
 static void devirt_hostirq_soon(struct callback_head *work)
 {
-	kfree(work);
+	struct devirt_hostirq_ask *ask = container_of(work, struct devirt_hostirq_ask, work);
+	struct devirt_hostirq *rec;
+
+	mutex_lock(&hostirq_lock);
+	rec = devirt_hostirq_find(ask->irq);
+	/* Perhaps just what we gave it: then only this tells that it was asked for. */
+	if (rec) {
+		cpumask_copy(rec->orig, to_cpumask(ask->bits));
+		devirt_irq_mask(rec->irq, rec->applied);
+	}
+	mutex_unlock(&hostirq_lock);
+	kfree(ask);
 	devirt_cpu_settle();
 	atomic_dec(&hostirq_pending);
 }
 
 /**
- * devirt_hostirq_changed - an interrupt is asked for, or gets an affinity
+ * devirt_hostirq_requested - a driver is about to ask for an interrupt
  *
- * What reaches leased cores by that leaves them: before a caller from userspace
- * is back there, and a moment later for what the kernel does on its own. Called
- * from the probes, before it happens; sleeps not.
+ * It leaves leased cores a moment later. From a probe; doesn't sleep.
  */
-void devirt_hostirq_changed(void)
+void devirt_hostirq_requested(void)
 {
-	struct callback_head *work;
+	mod_delayed_work(devirt_wq, &hostirq_late_work, DEVIRT_HOSTIRQ_LATE);
+}
+
+/**
+ * devirt_hostirq_asked - somebody is about to set an interrupt's affinity
+ * @irq: its number
+ * @mask: what it shall have
+ *
+ * If that reaches leased cores it leaves them again before a caller from
+ * userspace is back there, and a moment later where the kernel does it on its
+ * own. From a probe; doesn't sleep.
+ */
+void devirt_hostirq_asked(unsigned int irq, const struct cpumask *mask)
+{
+	struct devirt_hostirq_ask *ask;
 
 	if (READ_ONCE(hostirq_placer) == current)
 		return;
-	mod_delayed_work(devirt_wq, &hostirq_late_work, DEVIRT_HOSTIRQ_LATE);
+	devirt_hostirq_requested();
 	if (current->flags & (PF_KTHREAD | PF_EXITING))
 		return;
-	work = kmalloc(sizeof(*work), GFP_ATOMIC | __GFP_NOWARN);
-	if (!work)
+	ask = kmalloc(sizeof(*ask) + cpumask_size(), GFP_ATOMIC | __GFP_NOWARN);
+	if (!ask)
 		return;
-	init_task_work(work, devirt_hostirq_soon);
+	ask->irq = irq;
+	cpumask_copy(to_cpumask(ask->bits), mask);
+	init_task_work(&ask->work, devirt_hostirq_soon);
 	atomic_inc(&hostirq_pending);
-	if (task_work_add(current, work, TWA_RESUME)) {
+	if (task_work_add(current, &ask->work, TWA_RESUME)) {
 		atomic_dec(&hostirq_pending);
-		kfree(work);
+		kfree(ask);
 	}
 }
 
@@ -382,19 +421,20 @@ static void devirt_hostirq_unreserve(void)
  * devirt_hostirq_update - the leased cores have changed
  * @leased: all of them now
  *
- * May sleep; one call at a time. With fewer cores than before it allocates
+ * May sleep. With fewer cores than before it allocates
  * nothing and cannot fail. Return: 0 or an errno: call again with what there
  * was before.
  */
 int devirt_hostirq_update(const struct cpumask *leased)
 {
-	int err, wq_err;
+	int err = 0, wq_err = 0;
 
+	mutex_lock(&hostirq_lock);
 	if (cpumask_empty(leased) && !scratch_text)
-		return 0;
+		goto out;
 	err = devirt_hostirq_reserve();
 	if (err)
-		return err;
+		goto out;
 	/*
 	 * Without memory for new notes the old ones are still placed: that is
 	 * all that giving back needs.
@@ -408,6 +448,8 @@ int devirt_hostirq_update(const struct cpumask *leased)
 		pr_warn("unbound workqueues keep their CPUs: %pe\n", ERR_PTR(wq_err));
 	if (cpumask_empty(leased))
 		devirt_hostirq_unreserve();
+out:
+	mutex_unlock(&hostirq_lock);
 	return err ?: wq_err;
 }
 

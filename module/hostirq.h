@@ -4,7 +4,8 @@
 
 struct cpumask;
 
-void devirt_hostirq_changed(void);
+void devirt_hostirq_asked(unsigned int irq, const struct cpumask *mask);
+void devirt_hostirq_requested(void);
 bool devirt_hostirq_movable(unsigned int irq);
 void devirt_hostirq_exit(void);
 int devirt_hostirq_update(const struct cpumask *leased);

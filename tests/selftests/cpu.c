@@ -482,6 +482,15 @@ TEST("an interrupt that is moved onto the core during a lease leaves it, and is 
 	CHECK_EQ(irq_mask(irq), 0x0f);
 	REQUIRE_EQ(file_write("12", "/proc/irq/%d/smp_affinity", irq), 0);
 	CHECK_EQ(irq_mask(irq), 0x02);
+	/* Just what it has: that it was asked for can't be seen by its affinity. */
+	REQUIRE_EQ(file_write("2", "/proc/irq/%d/smp_affinity", irq), 0);
+	CHECK_EQ(irq_mask(irq), 0x02);
+	close(part);
+	CHECK_EQ(irq_mask(irq), 0x02);
+	part = lease_mask("onto", 0x30);
+	REQUIRE(part >= 0);
+	REQUIRE_EQ(file_write("12", "/proc/irq/%d/smp_affinity", irq), 0);
+	CHECK_EQ(irq_mask(irq), 0x02);
 	close(part);
 	CHECK_EQ(irq_mask(irq), 0x12);
 	snprintf(text, sizeof(text), "%lx", before);

@@ -33,7 +33,9 @@
 #include "host.h"
 
 #define TAP_TESTS_MAX	200
+#ifndef TAP_SECONDS
 #define TAP_SECONDS	120
+#endif
 
 struct tap_test {
 	const char *about;

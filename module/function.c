@@ -20,6 +20,7 @@
 #include "inuse.h"
 #include "partition.h"
 #include "resource.h"
+#include "user.h"
 
 /* No driver has this name, so none binds a function that is unfit. */
 #define DEVIRT_NO_DRIVER	"devirt-quarantine"
@@ -295,13 +296,14 @@ static int devirt_function_restore(struct devirt_function *fn);
  * @res: the resource, whose refusal is noted
  * @fn: the function
  * @vfio: outputs are filled in
+ * @irq: where its interrupts belong
  *
  * Its disks are kept open exclusively until the host's driver is off. May
  * sleep; takes the device and rtnl locks. Return: 0 or an errno; the function
  * has its own driver then.
  */
 int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn,
-			 struct devirt_vfio *vfio)
+			 struct devirt_vfio *vfio, const struct devirt_irq *irq)
 {
 	struct pci_dev *pdev = fn->pdev;
 	LIST_HEAD(disks);
@@ -310,6 +312,13 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 	err = devirt_override_get(pdev, &fn->override);
 	if (err)
 		return err;
+	/* Before anybody can open it. */
+	fn->user = devirt_user_watch(res, pdev, irq);
+	if (IS_ERR(fn->user)) {
+		err = PTR_ERR(fn->user);
+		fn->user = NULL;
+		goto err_free;
+	}
 	fn->runtime_auto = pdev->dev.power.runtime_auto;
 	devirt_function_driver(pdev, fn->driver);
 	strscpy(vfio->driver, fn->driver, sizeof(vfio->driver));
@@ -317,7 +326,7 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
 		err = devirt_override_set(pdev, DEVIRT_VFIO_DRIVER);
 		if (err)
-			goto err_free;
+			goto err_unwatch;
 		/* Once more: what was idle when it was checked may not be now. */
 		err = devirt_inuse_hold(res, &pdev->dev, &disks);
 		if (!err && fn->driver[0])
@@ -341,6 +350,9 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 err_restore:
 	if (devirt_function_restore(fn))
 		pci_err(pdev, "devirt: not leased, but %s doesn't take it back\n", fn->driver);
+err_unwatch:
+	devirt_user_unwatch(fn->user);
+	fn->user = NULL;
 err_free:
 	kfree(fn->override);
 	fn->override = NULL;
@@ -484,6 +496,8 @@ out:
  */
 void devirt_function_drop(struct devirt_function *fn)
 {
+	devirt_user_unwatch(fn->user);
+	fn->user = NULL;
 	if (fn->pdev)
 		devirt_function_unwatch(fn);
 	pci_dev_put(fn->pdev);

@@ -5,7 +5,9 @@
 #include <linux/devirt.h>
 #include <linux/pci.h>
 
+struct devirt_irq;
 struct devirt_resource;
+struct devirt_user;
 
 /* Whose driver a leased function has. */
 #define DEVIRT_VFIO_DRIVER	"vfio-pci"
@@ -16,6 +18,7 @@ struct devirt_resource;
  * @driver: the host driver it had, empty for none
  * @override: the driver override it had, NULL for none
  * @runtime_auto: it was under runtime power management
+ * @user: who uses it, while it is leased
  * @watched: it hasn't left vfio-pci since; changes with the device locked
  */
 struct devirt_function {
@@ -23,6 +26,7 @@ struct devirt_function {
 	char driver[DEVIRT_DRIVER_MAX];
 	char *override;
 	bool runtime_auto;
+	struct devirt_user *user;
 	bool watched;
 };
 
@@ -40,7 +44,7 @@ int devirt_function_check(struct devirt_resource *res, struct devirt_function *f
 			  struct pci_dev *pdev, struct devirt_vfio *vfio);
 int devirt_function_veto(struct devirt_resource *res, struct devirt_function *fn);
 int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn,
-			 struct devirt_vfio *vfio);
+			 struct devirt_vfio *vfio, const struct devirt_irq *irq);
 bool devirt_function_busy(struct pci_dev *pdev);
 int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn);
 void devirt_function_drop(struct devirt_function *fn);

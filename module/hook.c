@@ -13,12 +13,14 @@
 #include <linux/mutex.h>
 #include <linux/ptrace.h>
 #include <linux/string.h>
+#include <linux/vfio.h>
 #include <linux/workqueue.h>
 
 #include "compat/compat.h"
 #include "hook.h"
 #include "hostirq.h"
 #include "partition.h"
+#include "user.h"
 #include "vcpu.h"
 
 /**
@@ -68,6 +70,32 @@ static int devirt_hook_irq_request(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(devirt_hook_irq_request);
 
+static int devirt_hook_vfio_ioctl(struct kprobe *probe, struct pt_regs *regs)
+{
+	const struct vfio_device *vdev = (void *)regs_get_kernel_argument(regs, 0);
+
+	devirt_user_ioctl(vdev->dev, regs_get_kernel_argument(regs, 1),
+			  regs_get_kernel_argument(regs, 2));
+	return 0;
+}
+NOKPROBE_SYMBOL(devirt_hook_vfio_ioctl);
+
+static int devirt_hook_vfio_close(struct kprobe *probe, struct pt_regs *regs)
+{
+	const struct vfio_device *vdev = (void *)regs_get_kernel_argument(regs, 0);
+
+	devirt_user_closing(vdev->dev);
+	return 0;
+}
+NOKPROBE_SYMBOL(devirt_hook_vfio_close);
+
+static int devirt_hook_irq_routing(struct kprobe *probe, struct pt_regs *regs)
+{
+	devirt_user_rerouted();
+	return 0;
+}
+NOKPROBE_SYMBOL(devirt_hook_irq_routing);
+
 static struct devirt_probe probes[DEVIRT_HOOKS] = {
 	[DEVIRT_HOOK_RUN_VCPU] = {
 		.kprobe.symbol_name = "kvm_arch_vcpu_ioctl_run",
@@ -86,6 +114,21 @@ static struct devirt_probe probes[DEVIRT_HOOKS] = {
 	[DEVIRT_HOOK_IRQ_REQUEST] = {
 		.kprobe.symbol_name = "request_threaded_irq",
 		.kprobe.pre_handler = devirt_hook_irq_request,
+	},
+	[DEVIRT_HOOK_VFIO_IOCTL] = {
+		.kprobe.symbol_name = "vfio_pci_core_ioctl",
+		.kprobe.pre_handler = devirt_hook_vfio_ioctl,
+		.module = "vfio_pci_core",
+	},
+	[DEVIRT_HOOK_VFIO_CLOSE] = {
+		.kprobe.symbol_name = "vfio_pci_core_close_device",
+		.kprobe.pre_handler = devirt_hook_vfio_close,
+		.module = "vfio_pci_core",
+	},
+	[DEVIRT_HOOK_IRQ_ROUTING] = {
+		.kprobe.symbol_name = "kvm_set_irq_routing",
+		.kprobe.pre_handler = devirt_hook_irq_routing,
+		.module = "kvm",
 	},
 };
 
@@ -247,6 +290,6 @@ void devirt_hook_exit(void)
 	for (id = 0; id < DEVIRT_HOOKS; id++)
 		devirt_hook_unplace(&probes[id]);
 	mutex_unlock(&hook_lock);
-	/* VMMs that the probe may have seen are freed by RCU, by our code. */
+	/* What the probes may have seen is freed by RCU, by our code. */
 	rcu_barrier();
 }

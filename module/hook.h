@@ -10,6 +10,9 @@
  * @DEVIRT_HOOK_NEW_VCPU: a vCPU is made: devirt_vcpu_created()
  * @DEVIRT_HOOK_IRQ_AFFINITY: an interrupt's affinity is set: devirt_hostirq_asked()
  * @DEVIRT_HOOK_IRQ_REQUEST: an interrupt is asked for: devirt_hostirq_requested()
+ * @DEVIRT_HOOK_VFIO_IOCTL: a VFIO device is used: devirt_user_ioctl()
+ * @DEVIRT_HOOK_VFIO_CLOSE: it is closed: devirt_user_closing()
+ * @DEVIRT_HOOK_IRQ_ROUTING: a guest's interrupts go elsewhere: devirt_user_rerouted()
  * @DEVIRT_HOOKS: how many there are
  */
 enum devirt_hook {
@@ -17,6 +20,9 @@ enum devirt_hook {
 	DEVIRT_HOOK_NEW_VCPU,
 	DEVIRT_HOOK_IRQ_AFFINITY,
 	DEVIRT_HOOK_IRQ_REQUEST,
+	DEVIRT_HOOK_VFIO_IOCTL,
+	DEVIRT_HOOK_VFIO_CLOSE,
+	DEVIRT_HOOK_IRQ_ROUTING,
 	DEVIRT_HOOKS
 };
 

@@ -32,6 +32,7 @@
 #include "hook.h"
 #include "hostattr.h"
 #include "hostirq.h"
+#include "irq.h"
 #include "partition.h"
 
 #define DEVIRT_WQ_CPUMASK	"devices/virtual/workqueue/cpumask"
@@ -86,21 +87,12 @@ err_free:
 }
 
 /*
- * An interrupt without remapping (the IOMMU's own, for one) moves when it fires
- * next. What it will have then is what it was given.
+ * Can it be moved? Not if it is per CPU, managed by its driver, exempt from
+ * balancing, or, unless @idle, not in use.
  */
-static const struct cpumask *devirt_irq_affinity(struct irq_data *data)
+static bool devirt_irq_can_move(unsigned int irq, struct irq_data *data, bool idle)
 {
-#ifdef CONFIG_GENERIC_PENDING_IRQ
-	if (irqd_is_setaffinity_pending(data))
-		return irq_data_to_desc(data)->pending_mask;
-#endif
-	return irq_data_get_affinity_mask(data);
-}
-
-static bool devirt_irq_can_move(unsigned int irq, struct irq_data *data)
-{
-	return data && irqd_is_started(data) && !irqd_is_per_cpu(data) &&
+	return data && (idle || irqd_is_started(data)) && !irqd_is_per_cpu(data) &&
 	       !irqd_affinity_is_managed(data) &&
 	       !irq_check_status_bit(irq, IRQ_NO_BALANCING | IRQ_PER_CPU | IRQ_PER_CPU_DEVID);
 }
@@ -117,20 +109,20 @@ bool devirt_hostirq_movable(unsigned int irq)
 	bool movable;
 
 	rcu_read_lock();
-	movable = devirt_irq_can_move(irq, irq_get_irq_data(irq));
+	movable = devirt_irq_can_move(irq, irq_get_irq_data(irq), false);
 	rcu_read_unlock();
 	return movable;
 }
 
-/* What an interrupt may use now. False if it can't be moved. */
-static bool devirt_irq_mask(unsigned int irq, struct cpumask *mask)
+/* What an interrupt may use now. False if it can't be moved, as above. */
+static bool devirt_irq_mask(unsigned int irq, struct cpumask *mask, bool idle)
 {
 	struct irq_data *data;
 	bool movable = false;
 
 	rcu_read_lock();
 	data = irq_get_irq_data(irq);
-	if (devirt_irq_can_move(irq, data)) {
+	if (devirt_irq_can_move(irq, data, idle)) {
 		cpumask_copy(mask, devirt_irq_affinity(data));
 		movable = true;
 	}
@@ -156,7 +148,7 @@ static int devirt_hostirq_note(const struct cpumask *leased, struct cpumask *mas
 	unsigned int irq;
 
 	for (irq = 1; irq < devirt_nr_irqs(); irq++) {
-		if (!devirt_irq_mask(irq, mask) || !cpumask_intersects(mask, leased) ||
+		if (!devirt_irq_mask(irq, mask, false) || !cpumask_intersects(mask, leased) ||
 		    devirt_hostirq_find(irq))
 			continue;
 		rec = devirt_hostirq_alloc();
@@ -176,8 +168,14 @@ static void devirt_hostirq_place(const struct cpumask *leased, struct cpumask *m
 	struct devirt_hostirq *rec, *next;
 
 	list_for_each_entry_safe(rec, next, &hostirqs, entry) {
-		bool there = devirt_irq_mask(rec->irq, mask);
+		bool there;
 
+		/* A line that is placed for a guest gets back what we gave it. */
+		if (devirt_irq_is_leased(rec->irq) &&
+		    irq_check_status_bit(rec->irq, IRQ_NO_BALANCING))
+			continue;
+		/* A line keeps its affinity while its driver is away. */
+		there = devirt_irq_mask(rec->irq, mask, true);
 		/* Freed meanwhile; or somebody else has decided. */
 		if (there && !cpumask_equal(mask, rec->applied))
 			cpumask_copy(rec->orig, mask);
@@ -302,7 +300,7 @@ static void devirt_hostirq_soon(struct callback_head *work)
 	/* Perhaps just what we gave it: then only this tells that it was asked for. */
 	if (rec) {
 		cpumask_copy(rec->orig, to_cpumask(ask->bits));
-		devirt_irq_mask(rec->irq, rec->applied);
+		devirt_irq_mask(rec->irq, rec->applied, true);
 	}
 	mutex_unlock(&hostirq_lock);
 	kfree(ask);

@@ -14,6 +14,22 @@ struct pid;
  */
 typedef void (*devirt_kvm_fn)(struct kvm_vcpu *vcpu, void *arg);
 
+/** DEVIRT_ROUTE_UNKNOWN - nobody can tell which vCPU. */
+#define DEVIRT_ROUTE_UNKNOWN	(-1)
+
+/**
+ * struct devirt_route - where a guest wants an interrupt
+ * @token: the eventfd that KVM takes it from
+ * @vector: the caller's
+ * @vcpu: output: the vCPU's number, DEVIRT_ROUTE_UNKNOWN is left
+ */
+struct devirt_route {
+	const void *token;
+	u32 vector;
+	s64 vcpu;
+};
+
 void devirt_kvm_vcpus(struct pid *process, devirt_kvm_fn fn, void *arg);
+void devirt_kvm_routes(struct pid *process, struct devirt_route *routes, u32 count);
 
 #endif /* _DEVIRT_KVM_H */

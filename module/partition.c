@@ -32,6 +32,7 @@
 #include "compat/compat.h"
 #include "partition.h"
 #include "stats.h"
+#include "user.h"
 
 /* Between two looks at whether a VMM has let go of a device. */
 #define DEVIRT_DRAIN_DELAY	msecs_to_jiffies(20)
@@ -226,6 +227,7 @@ static void devirt_partition_release_work(struct work_struct *work)
 	mutex_unlock(&part->lock);
 	if (vmm)
 		devirt_vmm_stop(vmm);
+	devirt_user_release(part);
 
 	first = !devirt_set_draining(set);
 	state = devirt_set_release(set);

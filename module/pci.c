@@ -6,6 +6,7 @@
 
 #include "compat/compat.h"
 #include "function.h"
+#include "irq.h"
 #include "partition.h"
 #include "resource.h"
 #include "sriov.h"
@@ -30,6 +31,9 @@ static int devirt_pci_check(struct devirt_resource *res)
 		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP, "flags");
 	if (devirt_record_unused(&res->rec, sizeof(*rec)))
 		return devirt_refuse(res, DEVIRT_REASON_INVALID, -EINVAL, "raw");
+	err = devirt_irq_check(res, &rec->irq);
+	if (err)
+		return err;
 	pdev = devirt_function_find(res, &rec->addr);
 	if (IS_ERR(pdev))
 		return PTR_ERR(pdev);
@@ -61,7 +65,8 @@ static int devirt_pci_veto(struct devirt_resource *res)
 
 static int devirt_pci_acquire(struct devirt_resource *res)
 {
-	return devirt_function_take(res, &to_devirt_pci(res)->fn, &res->rec.pci.vfio);
+	return devirt_function_take(res, &to_devirt_pci(res)->fn, &res->rec.pci.vfio,
+				    &res->rec.pci.irq);
 }
 
 static int devirt_pci_release(struct devirt_resource *res)

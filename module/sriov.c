@@ -18,6 +18,7 @@
 #include "compat/compat.h"
 #include "cpu.h"
 #include "function.h"
+#include "irq.h"
 #include "partition.h"
 #include "resource.h"
 #include "sriov.h"
@@ -302,6 +303,9 @@ static int devirt_vf_check(struct devirt_resource *res)
 		return devirt_refuse(res, DEVIRT_REASON_INVALID, -EINVAL, "vf.reserved");
 	if (devirt_record_unused(&res->rec, sizeof(*rec)))
 		return devirt_refuse(res, DEVIRT_REASON_INVALID, -EINVAL, "raw");
+	err = devirt_irq_check(res, &rec->irq);
+	if (err)
+		return err;
 	pf = devirt_function_find(res, &rec->pf);
 	if (IS_ERR(pf))
 		return PTR_ERR(pf);
@@ -386,7 +390,7 @@ static int devirt_vf_take(struct devirt_resource *res, struct devirt_vf *vf)
 		if (err)
 			goto err_drop;
 	}
-	err = devirt_function_take(res, &vf->fn, &rec->vfio);
+	err = devirt_function_take(res, &vf->fn, &rec->vfio, &rec->irq);
 	if (err)
 		goto err_drop;
 	if (vf->pool->made)

@@ -345,6 +345,19 @@ void devirt_vmm_stop(struct devirt_vmm *vmm)
 	devirt_vmm_put(vmm);
 }
 
+/* Has it a thread that hasn't ended? A process may have ended and be waited for. */
+static bool devirt_process_lives(struct pid *pid)
+{
+	struct task_struct *task;
+	bool lives;
+
+	rcu_read_lock();
+	task = pid_task(pid, PIDTYPE_TGID);
+	lives = task && atomic_read(&task->signal->live);
+	rcu_read_unlock();
+	return lives;
+}
+
 /**
  * devirt_vmm_replaceable - may another process take its place?
  * @vmm: the VMM
@@ -354,7 +367,62 @@ void devirt_vmm_stop(struct devirt_vmm *vmm)
  */
 bool devirt_vmm_replaceable(struct devirt_vmm *vmm, struct pid *pid)
 {
-	return vmm->pid == pid || !pid_has_task(vmm->pid, PIDTYPE_TGID);
+	return vmm->pid == pid || !devirt_process_lives(vmm->pid);
+}
+
+/**
+ * devirt_vmm_is - is a process a partition's VMM?
+ * @part: the partition
+ * @pid: the process
+ *
+ * Any context.
+ */
+bool devirt_vmm_is(const struct devirt_partition *part, struct pid *pid)
+{
+	struct devirt_vmm *vmm;
+	bool is;
+
+	rcu_read_lock();
+	vmm = devirt_vmm_find(pid);
+	is = vmm && vmm->part == part;
+	rcu_read_unlock();
+	return is;
+}
+
+/**
+ * devirt_vmm_is_any - is a process some partition's VMM?
+ * @pid: the process
+ *
+ * Any context.
+ */
+bool devirt_vmm_is_any(struct pid *pid)
+{
+	bool is;
+
+	rcu_read_lock();
+	is = devirt_vmm_find(pid);
+	rcu_read_unlock();
+	return is;
+}
+
+/**
+ * devirt_vmm_lives - has a partition a VMM that hasn't ended?
+ * @part: the partition
+ *
+ * Any context.
+ */
+bool devirt_vmm_lives(const struct devirt_partition *part)
+{
+	struct devirt_vmm *vmm;
+	bool lives = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(vmm, &vmms, node) {
+		if (vmm->part == part && devirt_process_lives(vmm->pid))
+			lives = true;
+	}
+	rcu_read_unlock();
+	return lives;
 }
 
 /**

@@ -15,6 +15,9 @@ struct devirt_vmm *devirt_vmm_create(struct devirt_partition *part,
 				     struct devirt_set *set, struct pid *pid);
 void devirt_vmm_stop(struct devirt_vmm *vmm);
 bool devirt_vmm_replaceable(struct devirt_vmm *vmm, struct pid *pid);
+bool devirt_vmm_is(const struct devirt_partition *part, struct pid *pid);
+bool devirt_vmm_is_any(struct pid *pid);
+bool devirt_vmm_lives(const struct devirt_partition *part);
 u32 devirt_vmm_pid(struct devirt_vmm *vmm);
 void devirt_vmm_stats(struct devirt_vmm *vmm, struct devirt_cpu_stats *stats, u32 count);
 u32 devirt_vmm_thread(struct devirt_vmm *vmm, u32 index);

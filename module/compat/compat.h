@@ -15,6 +15,7 @@
 #include <linux/hardirq.h>
 #include <linux/iommu.h>
 #include <linux/irq.h>
+#include <linux/irqdesc.h>
 #include <linux/irqdomain.h>
 #include <linux/irqnr.h>
 #include <linux/pci.h>
@@ -94,6 +95,36 @@ static inline u32 devirt_arch_irqs(unsigned int cpu, unsigned int which)
 	}
 #else
 	return 0;
+#endif
+}
+
+/**
+ * devirt_irq_affinity - the CPUs that an interrupt has been given
+ * @data: the interrupt's; under RCU
+ *
+ * One without remapping (the IOMMU's own, for one) moves when it fires next. What
+ * it will have then is what it was given.
+ */
+static inline const struct cpumask *devirt_irq_affinity(struct irq_data *data)
+{
+#ifdef CONFIG_GENERIC_PENDING_IRQ
+	if (irqd_is_setaffinity_pending(data))
+		return irq_data_to_desc(data)->pending_mask;
+#endif
+	return irq_data_get_affinity_mask(data);
+}
+
+/**
+ * devirt_irq_handled_on - how often an interrupt was handled on a CPU
+ * @desc: the interrupt's; under RCU
+ * @cpu: the CPU
+ */
+static inline u32 devirt_irq_handled_on(const struct irq_desc *desc, unsigned int cpu)
+{
+#ifdef DEVIRT_HAVE_IRQSTAT
+	return READ_ONCE(per_cpu_ptr(desc->kstat_irqs, cpu)->cnt);
+#else
+	return READ_ONCE(*per_cpu_ptr(desc->kstat_irqs, cpu));
 #endif
 }
 

@@ -451,6 +451,46 @@ out:
 	return err ?: wq_err;
 }
 
+/**
+ * devirt_hostirq_lend - set the affinity of a leased device's interrupt
+ * @irq: its number
+ * @mask: what it shall have
+ * @before: what it would have without us is written here; or NULL
+ *
+ * From now on it isn't the host's, whatever was remembered of it. To return it
+ * set @before again, and then call devirt_cpu_settle(). May sleep. Return: 0;
+ * -ENOENT if there is no such interrupt; or the errno of irq_set_affinity().
+ */
+int devirt_hostirq_lend(unsigned int irq, const struct cpumask *mask, struct cpumask *before)
+{
+	struct devirt_hostirq *rec;
+	struct irq_data *data;
+	int err;
+
+	mutex_lock(&hostirq_lock);
+	rcu_read_lock();
+	data = irq_get_irq_data(irq);
+	if (data && before)
+		cpumask_copy(before, devirt_irq_affinity(data));
+	rcu_read_unlock();
+	err = data ? 0 : -ENOENT;
+	rec = devirt_hostirq_find(irq);
+	if (rec) {
+		/* VFIO has just asked for it, and it had to leave leased cores. */
+		if (before && data && cpumask_equal(before, rec->applied))
+			cpumask_copy(before, rec->orig);
+		list_del(&rec->entry);
+		devirt_hostirq_free(rec);
+	}
+	if (!err) {
+		WRITE_ONCE(hostirq_placer, current);
+		err = irq_set_affinity(irq, mask);
+		WRITE_ONCE(hostirq_placer, NULL);
+	}
+	mutex_unlock(&hostirq_lock);
+	return err;
+}
+
 /* After the last lease; task.c's exit waits for work that is just returning. */
 void devirt_hostirq_exit(void)
 {

@@ -37,6 +37,7 @@
 #include "cpu.h"
 #include "function.h"
 #include "hook.h"
+#include "hostirq.h"
 #include "irq.h"
 #include "kvm.h"
 #include "partition.h"
@@ -533,25 +534,14 @@ static void devirt_irq_loosen(struct devirt_irqs *irqs, unsigned int irq, int ho
 	if (home == DEVIRT_HOME_NONE || !devirt_irq_is_at(irq, irqs->homes[home].cpu))
 		return;
 	irq_clear_status_flags(irq, IRQ_NO_BALANCING);
-	if (irq_set_affinity(irq, irqs->loose))
+	if (devirt_hostirq_lend(irq, irqs->loose, NULL))
 		pci_warn(irqs->pdev, "devirt: interrupt %u keeps its affinity\n", irq);
 }
 
 static int devirt_irq_fix(struct devirt_irqs *irqs, unsigned int irq, unsigned int cpu)
 {
-	struct irq_data *data;
-	int err;
+	int err = devirt_hostirq_lend(irq, cpumask_of(cpu), irqs->placed ? NULL : irqs->loose);
 
-	if (!irqs->placed) {
-		rcu_read_lock();
-		data = irq_get_irq_data(irq);
-		if (data)
-			cpumask_copy(irqs->loose, devirt_irq_affinity(data));
-		rcu_read_unlock();
-		if (!data)
-			return -ENOENT;
-	}
-	err = irq_set_affinity(irq, cpumask_of(cpu));
 	if (!err)
 		irq_set_status_flags(irq, IRQ_NO_BALANCING);
 	return err;

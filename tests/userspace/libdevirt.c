@@ -89,13 +89,13 @@ static void reasons(void)
 		const char *detail, *what;
 	} ranges[] = {
 		{ DEVIRT_KIND_PCI, 1, DEVIRT_REASON_INTERNAL, "lab", "0fff:f1:00.0" },
-		{ DEVIRT_KIND_PCI, DEVIRT_REASON_NO_DEVICE, DEVIRT_REASON_BIND, "nvme9n1 x",
+		{ DEVIRT_KIND_PCI, DEVIRT_REASON_NO_DEVICE, DEVIRT_REASON_IRQ_CPU, "nvme9n1 x",
 		  "0fff:f1:00.0" },
 		{ DEVIRT_KIND_VF, DEVIRT_REASON_NOT_PF, DEVIRT_REASON_POOL_FAILED, "4 2",
 		  "0fff:f1:00.0" },
 		{ DEVIRT_KIND_MEMORY, DEVIRT_REASON_NO_NODE, DEVIRT_REASON_PAGES_SHORT, "2M 1G",
 		  "512 pages of 2M" },
-		{ DEVIRT_KIND_CPU, DEVIRT_REASON_NO_CPU, DEVIRT_REASON_VCPU_TWICE, "3", "CPU 5" },
+		{ DEVIRT_KIND_CPU, DEVIRT_REASON_NO_CPU, DEVIRT_REASON_FREQUENCY, "3", "CPU 5" },
 		{ DEVIRT_KIND_CPU, 9999, 9999, "", "CPU 5" },
 	};
 	struct devirt_record record;
@@ -149,6 +149,17 @@ static void words(void)
 	check(!strcmp(devirt_state_name(77), "unknown"), "no state", "");
 	check(!strcmp(devirt_event_name(DEVIRT_EVENT_DRIFT), "drift"), "event", "");
 	check(!strcmp(devirt_role_name(3), "unknown"), "no role", "");
+	check(!strcmp(devirt_event_name(DEVIRT_EVENT_USER), "user"), "last event", "");
+	check(!strcmp(devirt_event_name(DEVIRT_EVENT_USER + 1), "unknown"), "no event", "");
+	check(!strcmp(devirt_irq_policy_name(DEVIRT_IRQ_FIXED), "fixed"), "policy", "");
+	check(!strcmp(devirt_irq_policy_name(DEVIRT_IRQ_FIXED + 1), "unknown"), "no policy", "");
+	check(!strcmp(devirt_intruder_name(0), "unknown"), "no intruder", "");
+	for (uint32_t kind = DEVIRT_INTRUDER_USER; kind <= DEVIRT_INTRUDER_TICK; kind++)
+		check(strcmp(devirt_intruder_name(kind), "unknown") != 0, "intruder",
+		      devirt_intruder_name(kind));
+	check(devirt_intruder_movable(DEVIRT_INTRUDER_IRQ) &&
+	      !devirt_intruder_movable(DEVIRT_INTRUDER_MANAGED) &&
+	      !devirt_intruder_movable(99), "what can move", "");
 }
 
 static void topology(void)
@@ -175,11 +186,16 @@ static void topology(void)
 
 static void no_module(void)
 {
+	struct devirt_intruder *intruders;
+	struct devirt_cpu_stats *cpus;
 	struct devirt_query query;
+	struct devirt_stats stats;
 
 	check(devirt_query_module(-1, &query) == -EBADF, "no descriptor", "");
 	check(devirt_create_partition(-1, "a/b") == -EINVAL, "name is checked first", "");
 	check(devirt_wait_released(-1, 0) == -ETIMEDOUT, "nothing to wait for", "");
+	check(devirt_get_stats(-1, &stats, &cpus, &intruders) == -EBADF && !cpus && !intruders,
+	      "no statistics", "");
 }
 
 int main(void)

@@ -136,6 +136,54 @@ int devirt_attach_process(int partition, int pidfd)
 	return call(partition, DEVIRT_ATTACH, &attach);
 }
 
+int devirt_get_stats(int partition, struct devirt_stats *stats, struct devirt_cpu_stats **cpus,
+		     struct devirt_intruder **intruders)
+{
+	uint32_t cpu_space = 0, intruder_space = 0;
+	int ret;
+
+	*cpus = NULL;
+	*intruders = NULL;
+	/* new names turn up all the time, so a try may be too small again */
+	for (int tries = 0; tries < 16; tries++) {
+		memset(stats, 0, sizeof(*stats));
+		stats->size = sizeof(*stats);
+		stats->cpus = (uintptr_t)*cpus;
+		stats->cpu_count = cpu_space;
+		stats->cpu_size = sizeof(**cpus);
+		stats->intruders = (uintptr_t)*intruders;
+		stats->intruder_count = intruder_space;
+		stats->intruder_size = sizeof(**intruders);
+		ret = call(partition, DEVIRT_STATS, stats);
+		if (ret != -EMSGSIZE)
+			break;
+		free(*cpus);
+		free(*intruders);
+		cpu_space = stats->cpu_count;
+		intruder_space = stats->intruder_count + stats->intruder_count / 4 + 16;
+		*cpus = calloc(cpu_space + 1, sizeof(**cpus));
+		*intruders = calloc(intruder_space, sizeof(**intruders));
+		if (!*cpus || !*intruders) {
+			ret = -ENOMEM;
+			break;
+		}
+	}
+	if (!ret && (stats->cpu_count > cpu_space || stats->intruder_count > intruder_space))
+		ret = -EPROTO;
+	if (ret < 0) {
+		free(*cpus);
+		free(*intruders);
+		*cpus = NULL;
+		*intruders = NULL;
+		return ret;
+	}
+	for (uint32_t i = 0; i < stats->intruder_count; i++)
+		(*intruders)[i].name[sizeof((*intruders)[i].name) - 1] = '\0';
+	stats->cpus = 0;
+	stats->intruders = 0;
+	return 0;
+}
+
 int devirt_release_partition(int partition)
 {
 	struct devirt_release release = { .size = sizeof(release) };

@@ -90,6 +90,20 @@ DEVIRT_EXPORT int devirt_get_partition(int partition, struct devirt_get *get,
 /** devirt_attach_process() - DEVIRT_ATTACH: the process of @pidfd is the VMM */
 DEVIRT_EXPORT int devirt_attach_process(int partition, int pidfd);
 
+/**
+ * devirt_get_stats() - DEVIRT_STATS, as often as it takes to get all
+ * @partition: descriptor
+ * @stats: filled in; .cpu_count and .intruder_count say how many there are, the
+ *	addresses in it aren't valid afterwards
+ * @cpus: set to an array of the leased CPUs; free()
+ * @intruders: set to an array of what else ran there; free()
+ *
+ * Return: -ENOTTY where the module is older than this library.
+ */
+DEVIRT_EXPORT int devirt_get_stats(int partition, struct devirt_stats *stats,
+				   struct devirt_cpu_stats **cpus,
+				   struct devirt_intruder **intruders);
+
 /** devirt_release_partition() - DEVIRT_RELEASE */
 DEVIRT_EXPORT int devirt_release_partition(int partition);
 
@@ -183,6 +197,10 @@ DEVIRT_EXPORT const char *devirt_state_name(uint32_t state);
 DEVIRT_EXPORT const char *devirt_role_name(uint32_t role);
 DEVIRT_EXPORT const char *devirt_reason_name(uint32_t reason);
 DEVIRT_EXPORT const char *devirt_event_name(uint32_t type);
+DEVIRT_EXPORT const char *devirt_irq_policy_name(uint32_t policy);
+DEVIRT_EXPORT const char *devirt_intruder_name(uint32_t kind);
+/** devirt_intruder_movable() - can such a thing be kept off a leased CPU? */
+DEVIRT_EXPORT bool devirt_intruder_movable(uint32_t kind);
 
 /**
  * devirt_describe_record() - what the record is about, in a few words

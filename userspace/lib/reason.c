@@ -251,6 +251,39 @@ static void vfs_enabled(struct explanation *e)
 	free(partition);
 }
 
+static void irq_cpu(struct explanation *e)
+{
+	MESSAGE(e, "%s: its interrupts can't go to CPU %s, which isn't one of this partition's",
+		e->what, e->detail);
+	REMEDY(e, "lease that CPU too, or say irqs=follow or irqs=housekeeping");
+}
+
+/* "800 MHz", "2.4 GHz" */
+static const char *frequency(unsigned long khz, char text[32])
+{
+	if (khz >= 1000000)
+		snprintf(text, 32, "%g GHz", khz / 1e6);
+	else
+		snprintf(text, 32, "%g MHz", khz / 1e3);
+	return text;
+}
+
+static void out_of_range(struct explanation *e)
+{
+	char wanted[32], least[32], most[32];
+	unsigned long min, max;
+
+	frequency(e->record->cpu.min_khz, wanted);
+	if (sscanf(e->detail, "%lu %lu", &min, &max) == 2) {
+		MESSAGE(e, "%s can't run at %s or more: it has %s to %s", e->what, wanted,
+			frequency(min, least), frequency(max, most));
+		REMEDY(e, "ask for a min-frequency= in that range");
+	} else {
+		MESSAGE(e, "%s can't run at %s or more", e->what, wanted);
+		REMEDY(e, "ask for a lower min-frequency=; 'devirt check' says what it has");
+	}
+}
+
 static void explain_device(struct explanation *e)
 {
 	switch (e->record->reason) {
@@ -307,6 +340,9 @@ static void explain_device(struct explanation *e)
 	case DEVIRT_REASON_BIND:
 		MESSAGE(e, "%s: vfio-pci refused it: %s", e->what, strerror(-e->record->error));
 		REMEDY(e, "the kernel log says more (dmesg)");
+		break;
+	case DEVIRT_REASON_IRQ_CPU:
+		irq_cpu(e);
 		break;
 	}
 }
@@ -415,6 +451,14 @@ static void explain_rest(struct explanation *e)
 			e->detail);
 		REMEDY(e, "give each vCPU one CPU");
 		break;
+	case DEVIRT_REASON_NO_CPUFREQ:
+		MESSAGE(e, "%s: no driver sets its frequency, so that it can't be kept from falling",
+			e->what);
+		REMEDY(e, "leave min-frequency= out, or load the driver (acpi-cpufreq)");
+		break;
+	case DEVIRT_REASON_FREQUENCY:
+		out_of_range(e);
+		break;
 	case DEVIRT_REASON_INTERNAL:
 		MESSAGE(e, "%s: %s%s%s", e->what, e->detail, e->detail[0] ? ": " : "",
 			strerror(-record->error));
@@ -446,7 +490,7 @@ int devirt_explain_record(int device, const struct devirt_record *record,
 	e.what = what;
 	memcpy(e.detail, record->detail, sizeof(e.detail));
 	e.detail[sizeof(e.detail) - 1] = '\0';
-	if (record->reason >= DEVIRT_REASON_NO_DEVICE && record->reason <= DEVIRT_REASON_BIND)
+	if (record->reason >= DEVIRT_REASON_NO_DEVICE && record->reason <= DEVIRT_REASON_IRQ_CPU)
 		explain_device(&e);
 	else if (record->reason >= DEVIRT_REASON_NOT_PF &&
 		 record->reason <= DEVIRT_REASON_POOL_FAILED)

@@ -73,6 +73,7 @@ const char *devirt_reason_name(uint32_t reason)
 		[DEVIRT_REASON_VFIO_BUSY] = "vfio-busy",
 		[DEVIRT_REASON_NO_VFIO] = "no-vfio",
 		[DEVIRT_REASON_BIND] = "bind",
+		[DEVIRT_REASON_IRQ_CPU] = "irq-cpu",
 		[DEVIRT_REASON_NOT_PF] = "not-pf",
 		[DEVIRT_REASON_PF_DRIVER] = "pf-driver",
 		[DEVIRT_REASON_PF_OWNED] = "pf-owned",
@@ -87,6 +88,8 @@ const char *devirt_reason_name(uint32_t reason)
 		[DEVIRT_REASON_SIBLING] = "sibling",
 		[DEVIRT_REASON_LAST_CPU] = "last-cpu",
 		[DEVIRT_REASON_VCPU_TWICE] = "vcpu-twice",
+		[DEVIRT_REASON_NO_CPUFREQ] = "no-cpufreq",
+		[DEVIRT_REASON_FREQUENCY] = "frequency",
 	};
 
 	return WORD(words, reason);
@@ -103,7 +106,41 @@ const char *devirt_event_name(uint32_t type)
 		[DEVIRT_EVENT_DRAINING] = "draining",
 		[DEVIRT_EVENT_QUARANTINE] = "quarantine",
 		[DEVIRT_EVENT_DRIFT] = "drift",
+		[DEVIRT_EVENT_INTRUSION] = "intrusion",
+		[DEVIRT_EVENT_IRQS] = "irqs",
+		[DEVIRT_EVENT_USER] = "user",
 	};
 
 	return WORD(words, type);
+}
+
+const char *devirt_irq_policy_name(uint32_t policy)
+{
+	static const char *const words[] = {
+		[DEVIRT_IRQ_FOLLOW] = "follow",
+		[DEVIRT_IRQ_HOUSEKEEPING] = "housekeeping",
+		[DEVIRT_IRQ_FIXED] = "fixed",
+	};
+
+	return WORD(words, policy);
+}
+
+const char *devirt_intruder_name(uint32_t kind)
+{
+	static const char *const words[] = {
+		[DEVIRT_INTRUDER_USER] = "user",
+		[DEVIRT_INTRUDER_KTHREAD] = "kthread",
+		[DEVIRT_INTRUDER_BOUND] = "bound",
+		[DEVIRT_INTRUDER_IRQ] = "irq",
+		[DEVIRT_INTRUDER_MANAGED] = "managed",
+		[DEVIRT_INTRUDER_TICK] = "tick",
+	};
+
+	return WORD(words, kind);
+}
+
+bool devirt_intruder_movable(uint32_t kind)
+{
+	return kind == DEVIRT_INTRUDER_USER || kind == DEVIRT_INTRUDER_KTHREAD ||
+	       kind == DEVIRT_INTRUDER_IRQ;
 }

@@ -13,7 +13,8 @@ run --help
 is 'help' "$status $err" '0 '
 is 'help fits 80 columns' "$(awk 'length > 80' <<<"$out")" ''
 run --version
-like 'version' "$status $out" '0 devirt *API version 1*'
+version=$(awk '/define DEVIRT_API_VERSION/ { print $3 }' "$top/uapi/linux/devirt.h")
+like 'version' "$status $out" "0 devirt *API version $version*"
 run chekc
 is 'a suggestion' "$status $err" "2 devirt: unknown command 'chekc'; did you mean 'check'?; see 'devirt --help'"
 run frobnicate
@@ -34,7 +35,7 @@ run chekc --json
 is 'errors are JSON' "$status $(query '[.error.status, .error.command]')" '2 [2,null]'
 run plan --json
 is 'with the command' "$(query '[.error.command, .error.remedy]')" "[\"plan\",\"see 'devirt plan --help'\"]"
-for command in plan create release args events; do
+for command in plan create release args; do
 	run "$command"
 	is "$command without a name" "$status" 2
 	run "$command" a b
@@ -42,8 +43,17 @@ for command in plan create release args events; do
 done
 run check x
 is 'check takes nothing' "$status" 2
-run show a b
-is 'show takes one' "$status" 2
+for command in show stat events; do
+	run "$command" a b
+	is "$command takes one" "$status" 2
+done
+for seconds in '' 0 0.05 -1 x 2s 1e3 0x10 inf nan 86401; do
+	run stat --watch="$seconds"
+	is "--watch=$seconds" "$status $err" \
+		"2 devirt: --watch=$seconds: a number of seconds is wanted, 0.1 to 86400; see 'devirt stat --help'"
+done
+run stat --watch 2
+like '--watch takes its value with =' "$status $err" '[13] *'
 run run
 is 'run without a name' "$status" 125
 run run x
@@ -69,7 +79,7 @@ run plan "$(printf 'a%.0s' {1..64})"
 is 'name that is too long' "$status" 2
 
 if [[ ! -e /dev/devirt ]]; then
-	for command in show 'release x' 'events x' "create $dir/t.conf"; do
+	for command in show stat 'stat --watch=1 x' 'release x' events 'events x' "create $dir/t.conf"; do
 		# shellcheck disable=SC2086
 		run $command
 		is "no module: ${command%% *}" "$status $err" \

@@ -45,22 +45,25 @@ struct command {
 };
 
 extern const struct command command_check, command_devices, command_plan, command_run,
-	command_create, command_show, command_release, command_args, command_events;
+	command_create, command_show, command_release, command_args, command_stat,
+	command_events;
 
 /**
  * struct options - those that more than one command knows
  * @json: print JSON
  * @quiet: run: don't tell what was leased
  * @follow: events: wait for more
+ * @watch: stat: seconds between two tables; 0: one is enough
  * @all: devices: also VFs and bridges; show: also what is free
  * @one_line: args: all on one line
- * @topology: plan, args: an hwloc file instead of this machine
+ * @topology: plan, args, cpus: an hwloc file instead of this machine
  * @max_wait: run, release: seconds to wait for a draining VMM
  */
 struct options {
 	bool json;
 	bool quiet;
 	bool follow;
+	double watch;
 	bool all;
 	bool one_line;
 	const char *topology;
@@ -132,12 +135,23 @@ void table_cell(struct libscols_line *line, size_t column, const char *format, .
 	PRINTF_LIKE(3, 4);
 void table_print(struct libscols_table *table, FILE *file);
 void table_color(struct libscols_line *line, size_t column, const char *color);
+/* How wide and high the terminal is that @file is; 80 (or $COLUMNS) wide and 0
+ * high where it is none.
+ */
+size_t output_width(FILE *file);
+size_t output_height(FILE *file);
+bool colors_wanted(FILE *file);
+/* A copy without what would steer a terminal; free() */
+char *plain_text(const char *text);
 
 struct json_object;
 
 /* Prints on stdout, for people as well as programs, and frees it. */
 int json_print(struct json_object *object);
-struct json_object *json_text(const char *text);	/* null for NULL */
+/* The same on one line, at once, for a program that reads them as they come. */
+int json_print_line(struct json_object *object);
+/* null for NULL. What isn't UTF-8 becomes '?': tasks' names are any bytes. */
+struct json_object *json_text(const char *text);
 struct json_object *json_addr(const struct devirt_pci_addr *addr);
 struct json_object *json_record(const struct devirt_record *record, const char *section,
 				bool held);

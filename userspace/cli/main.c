@@ -14,7 +14,7 @@ const struct command *current;
 
 static const struct command *const commands[] = {
 	&command_check, &command_devices, &command_plan, &command_run, &command_create,
-	&command_show, &command_release, &command_args, &command_events,
+	&command_show, &command_release, &command_args, &command_stat, &command_events,
 };
 
 /* -------------------------------------------------------------- the usage */
@@ -40,11 +40,12 @@ static const struct {
 } option_help[] = {
 	{ "--json", "print JSON, errors too" },
 	{ "--quiet", "don't say what was leased" },
-	{ "--follow", "wait for more events until everything is released" },
+	{ "--follow", "go on with what happens, until all is released" },
+	{ "--watch", "again every 2 seconds, or every SECONDS with --watch=SECONDS" },
 	{ "--all", "list virtual functions and bridges too" },
 	{ "--one-line", "print everything on one line, quoted for the shell" },
-	{ "--topology=", "plan for another machine: hwloc XML, or synthetic:..." },
-	{ "--wait=", "seconds to wait for a VMM that still uses a device (30)" },
+	{ "--topology=", "of another machine: hwloc XML, or synthetic:..." },
+	{ "--wait=", "seconds to wait: for a VMM that uses a device, for an event (30)" },
 };
 
 void print_command_usage(FILE *file, const struct command *command)
@@ -120,9 +121,24 @@ static int take_wait(const char *text)
 	return 0;
 }
 
+/* "2", "0.5" */
+static int take_watch(const char *text)
+{
+	char *end;
+	double value;
+
+	errno = 0;
+	value = strtod(text, &end);
+	if (errno || end == text || *end || !(value >= 0.1 && value <= 86400) ||
+	    strspn(text, "0123456789.") != strlen(text))
+		return fail_usage("--watch=%s: a number of seconds is wanted, 0.1 to 86400", text);
+	opt.watch = value;
+	return 0;
+}
+
 int parse_options(const struct command *command, int argc, char **argv)
 {
-	enum { JSON = 256, QUIET, FOLLOW, ALL, ONE_LINE, TOPOLOGY, WAIT, HELP };
+	enum { JSON = 256, QUIET, FOLLOW, ALL, ONE_LINE, TOPOLOGY, WAIT, WATCH, HELP };
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, JSON },
 		{ "quiet", no_argument, NULL, QUIET },
@@ -131,6 +147,7 @@ int parse_options(const struct command *command, int argc, char **argv)
 		{ "one-line", no_argument, NULL, ONE_LINE },
 		{ "topology", required_argument, NULL, TOPOLOGY },
 		{ "wait", required_argument, NULL, WAIT },
+		{ "watch", optional_argument, NULL, WATCH },
 		{ "help", no_argument, NULL, HELP },
 		{ 0 },
 	};
@@ -179,6 +196,11 @@ int parse_options(const struct command *command, int argc, char **argv)
 			break;
 		case TOPOLOGY:
 			opt.topology = optarg;
+			break;
+		case WATCH:
+			status = take_watch(optarg ? optarg : "2");
+			if (status)
+				return status;
 			break;
 		case WAIT:
 			status = take_wait(optarg);

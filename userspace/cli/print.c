@@ -12,23 +12,41 @@
 
 /* ----------------------------------------------------------------- tables */
 
-static size_t output_width(FILE *file)
+/* What is put together in memory is for stdout. */
+static int output_fd(FILE *file)
+{
+	int fd = fileno(file);
+
+	return fd < 0 ? STDOUT_FILENO : fd;
+}
+
+size_t output_width(FILE *file)
 {
 	const char *columns = getenv("COLUMNS");
 	struct winsize size;
 	long width;
 
-	if (isatty(fileno(file)) && !ioctl(fileno(file), TIOCGWINSZ, &size) && size.ws_col >= 40)
+	if (isatty(output_fd(file)) && !ioctl(output_fd(file), TIOCGWINSZ, &size) &&
+	    size.ws_col >= 40)
 		return size.ws_col;
 	width = columns ? strtol(columns, NULL, 10) : 0;
 	return width >= 40 && width <= 1000 ? width : 80;
 }
 
-static bool colors_wanted(FILE *file)
+size_t output_height(FILE *file)
+{
+	struct winsize size;
+
+	if (isatty(output_fd(file)) && !ioctl(output_fd(file), TIOCGWINSZ, &size))
+		return size.ws_row;
+	return 0;
+}
+
+bool colors_wanted(FILE *file)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
-	return isatty(fileno(file)) && !(no_color && *no_color) && term && strcmp(term, "dumb");
+	return isatty(output_fd(file)) && !(no_color && *no_color) && term && strcmp(term, "dumb");
 }
 
 struct libscols_table *table_new(const char *const headings[])
@@ -183,9 +201,52 @@ int json_print(struct json_object *object)
 	return EXIT_OK;
 }
 
+int json_print_line(struct json_object *object)
+{
+	printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+						      JSON_C_TO_STRING_NOSLASHESCAPE));
+	fflush(stdout);
+	json_object_put(object);
+	return EXIT_OK;
+}
+
+/* Bytes of the UTF-8 character at @text, or 0 where there is none. */
+static size_t utf8_length(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+	size_t length = *c < 0x80 ? 1 : *c < 0xc2 ? 0 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 :
+			*c < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < length; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	/* overlong, surrogates, and beyond the last one */
+	if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
+	    (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
+		return 0;
+	return length;
+}
+
 struct json_object *json_text(const char *text)
 {
-	return text ? json_object_new_string(text) : NULL;
+	struct json_object *object;
+	char *copy, *at;
+
+	if (!text)
+		return NULL;
+	copy = strdup(text);
+	if (!copy)
+		return NULL;
+	for (at = copy; *at;) {
+		size_t length = utf8_length(at);
+
+		if (!length)
+			*at = '?';
+		at += length ? length : 1;
+	}
+	object = json_object_new_string(copy);
+	free(copy);
+	return object;
 }
 
 struct json_object *json_addr(const struct devirt_pci_addr *addr)
@@ -268,6 +329,24 @@ struct json_object *json_record(const struct devirt_record *record, const char *
 }
 
 /* ------------------------------------------------------------------ words */
+
+char *plain_text(const char *text)
+{
+	char *copy = strdup(text);
+
+	for (char *at = copy; at && *at;) {
+		size_t length = utf8_length(at);
+
+		/* ESC, DEL, and C1: 0x80 to 0x9f, which UTF-8 begins with 0xc2 */
+		if (!length || (unsigned char)*at < ' ' || *at == 0x7f ||
+		    ((unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0)) {
+			*at++ = '?';
+			continue;
+		}
+		at += length;
+	}
+	return copy;
+}
 
 char *size_text(uint64_t bytes)
 {

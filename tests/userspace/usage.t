@@ -156,5 +156,7 @@ is 'completion: a command' "$(complete_words devirt che)" check
 is 'completion: options' "$(complete_words devirt args --one)" --one-line
 is 'completion: no others' "$(complete_words devirt check --fol)" ''
 like 'completion: files' "$(complete_words devirt plan "$dir/t")" "*$dir/t.conf*"
-is 'completion: check takes none' "$(complete_words devirt check '')" ''
+is 'completion: devices takes none' "$(complete_words devirt devices '')" ''
+is 'completion: cpus takes none' "$(complete_words devirt cpus '')" ''
+is 'completion: --watch' "$(complete_words devirt stat --w)" --watch
 finish

@@ -46,7 +46,7 @@ struct command {
 
 extern const struct command command_check, command_devices, command_plan, command_run,
 	command_create, command_show, command_release, command_args, command_stat,
-	command_events;
+	command_events, command_cpus;
 
 /**
  * struct options - those that more than one command knows

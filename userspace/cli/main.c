@@ -15,6 +15,7 @@ const struct command *current;
 static const struct command *const commands[] = {
 	&command_check, &command_devices, &command_plan, &command_run, &command_create,
 	&command_show, &command_release, &command_args, &command_stat, &command_events,
+	&command_cpus,
 };
 
 /* -------------------------------------------------------------- the usage */

@@ -74,6 +74,18 @@ bad 'same VF twice' 4 'VF 1 is in \[vf a\] already, in line 1; *' $'[vf a]\npf=1
 bad 'pools that differ' 6 'pool=3, but line 3 says 2*' $'[vf a]\npf=1:0.0\npool=2\n[vf b]\npf=1:0.0\npool=3'
 bad 'index=first' 3 "index=first: 'any' or a number*" $'[vf a]\npf=1:0.0\nindex=first'
 
+for value in '' 20 20s us 0us 0.5us -1us 1e3us 0x10us 1..2us 5.us 1001ms 20usx '1 0us'; do
+	bad "latency=$value" 3 "latency=$value: a time with its unit is wanted*; leave it out *" $'[cpus]\ncount=2\nlatency='"$value"
+done
+for value in '' 2 2G 2400000 Hz 0MHz -1GHz 1000GHz 2.4.1GHz infGHz; do
+	bad "min-frequency=$value" 3 "min-frequency=$value: a frequency with its unit is wanted*" $'[cpus]\ncount=2\nmin-frequency='"$value"
+done
+for value in '' foll 1.5 -1 vcpu vcpux 'vcpu 0 1' cpu3 0x3 70000; do
+	bad "irqs=$value" 3 "irqs=$value: follow, housekeeping, *" $'[vf a]\npf=1:0.0\nirqs='"$value"
+done
+bad 'irqs= on a CPU, but no CPUs' 3 'irqs=3, but this partition has no CPUs; *' $'[vf a]\npf=1:0.0\nirqs=3'
+bad 'irqs= on a vCPU, but no CPUs' 3 'irqs=vcpu3, but this partition has no CPUs; *' $'[device a]\naddress=1:0.0\nirqs=vcpu3'
+
 good 'comments and blanks' '# one
 ; two
   [cpus]   # three

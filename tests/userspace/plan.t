@@ -118,6 +118,45 @@ like 'an interface of another machine' "$(query .error.message)" "*can't be look
 plan "$here/lib.sh" $'[cpus]\ncount=1'
 is 'no topology' "$status" 2
 
+# wishes TEXT: "CPU:latency_us:min_khz" of what [cpus] asks for
+wishes() {
+	plan "$smt" "[cpus]
+$2"
+	is "$1" "$(jq -r '[.records[] | "\(.cpu):\(.latency_us // "-"):\(.min_khz // "-")"] | join(" ")' <<<"$out" 2>&1)" "$3"
+}
+wishes 'power is for the vCPUs only' $'count=1\nemulator=1\nlatency=20us\nmin-frequency=2GHz' '8:20:2000000 10:-:- 9:-:- 11:-:-'
+wishes 'none if none is asked for' 'count=2' '8:-:- 9:-:-'
+for pair in 1us=1 '20 us=20' 1ms=1000 1.5ms=1500 1000ms=1000000 20US=20; do
+	wishes "latency=${pair%=*}" $'cpus=9\nlatency='"${pair%=*}" "9:${pair#*=}:- 8:-:-"
+done
+for pair in 2GHz=2000000 2.4GHz=2400000 2.133GHz=2133000 1800MHz=1800000 800000kHz=800000 '2.4 ghz=2400000'; do
+	wishes "min-frequency=${pair%=*}" $'cpus=9\nmin-frequency='"${pair%=*}" "9:-:${pair#*=} 8:-:-"
+done
+
+# irqs NAME VALUE WANTED: "policy CPU" of a VF beside vCPUs 0 and 1 on CPUs 9 and 5
+irqs() {
+	plan "$smt" $'[vf a]\npf=1:0.0\nirqs='"$2"$'\n[device b]\naddress=2:0.0\n[cpus]\ncpus=9,5\nemulator-cpus=6'
+	is "$1" "$(jq -r '.records[]? | select(.kind == "vf") | "\(.irqs) \(.irqs_cpu // "-")"' <<<"$out" 2>&1)" "$3"
+}
+irqs 'irqs=follow' follow 'follow -'
+is 'which is the default' "$(query '.records[] | select(.kind == "pci") | [.irqs, .irqs_cpu]')" '["follow",null]'
+irqs 'irqs=housekeeping' housekeeping 'housekeeping -'
+irqs 'on a CPU' 5 'fixed 5'
+irqs "on the emulator's" 6 'fixed 6'
+irqs 'on an idle sibling' 8 'fixed 8'
+irqs 'on a vCPU, wherever that is' vcpu0 'fixed 9'
+irqs 'on the other one' 'vCPU 1' 'fixed 5'
+irqs 'no CPU of this partition' 2 ''
+like 'which says why' "$status $(query '[.error.message, .error.line]')" '1 *CPU 2 isn*one of this partition*9,5*,3]'
+irqs 'no such vCPU' vcpu2 ''
+like 'which says why too' "$status $(query '[.error.message, .error.line]')" '1 *irqs=vcpu2, but this partition has 2 vCPUs*,3]'
+run plan --topology "$smt" "$dir/t.conf"
+is 'and in words' "$err" "devirt: $dir/t.conf:3: irqs=vcpu2, but this partition has 2 vCPUs; vCPUs are counted from 0"
+config $'[vf a]\npf=1:0.0\nirqs=vcpu0\n[cpus]\ncpus=4\nlatency=20us\nmin-frequency=2.4GHz'
+run plan --topology "$smt" "$dir/t.conf"
+like 'a table says all of it' "$status $(tr -s ' \n' ' ' <<<"$out")" '0 *wakes in 20us, at least 2.4GHz*interrupts on CPU 4*'
+
+config $'[cpus]\ncount=1'
 HWLOC_SYNTHETIC='core:4 pu:1' run plan --json "$dir/t.conf"
 cpus 'HWLOC_SYNTHETIC' '1:vcpu0'
 config $'[partition]\ndescription=x\n[device nic]\naddress=0000:81:00.0\n[vf b]\npf=41:00.0\n[cpus]\ncount=3\n[memory]\nsize=64M'

@@ -165,5 +165,11 @@ const char *node_text(int node, char text[24]);
 /* What a record is, for a table: "cpu", "2M pages", ...; free() */
 char *record_resource(const struct devirt_record *record);
 char *record_choice(const struct devirt_record *record);
+/* What is asked for beside the default: "interrupts on CPU 3", "wakes in 20us, at
+ * least 2.4GHz"; free(). NULL where there is nothing.
+ */
+char *record_wishes(const struct devirt_record *record);
+/* "2.4GHz", "800MHz" */
+const char *frequency_text(unsigned long khz, char text[32]);
 
 #endif

@@ -178,6 +178,56 @@ static int list_key(struct parser *p, const char *key, const char *text,
 	return ret;
 }
 
+/* A number with its unit: "20us", "2.4GHz". @factors: what each unit is in the
+ * last one. Returns 0 for what isn't such, or beyond @most.
+ */
+static unsigned int take_units(const char *text, const char *const units[],
+			       const unsigned int factors[], unsigned int most)
+{
+	size_t digits = strspn(text, "0123456789."), i;
+	double number;
+	char *end;
+
+	number = strtod(text, &end);
+	if (!digits || end != text + digits || *text == '.' || text[digits - 1] == '.')
+		return 0;
+	for (end += strspn(end, " "), i = 0; units[i] && strcasecmp(end, units[i]); i++)
+		;
+	if (!units[i])
+		return 0;
+	number = number * factors[i] + 1e-6;
+	/* what isn't a whole number of the last unit would be another than is said */
+	if (number > most + 0.5 || number - (unsigned int)number > 1e-5)
+		return 0;
+	return number;
+}
+
+static int latency_key(struct parser *p, const char *text, unsigned int *us)
+{
+	static const char *const units[] = { "ms", "us", NULL };
+	static const unsigned int factors[] = { 1000, 1 };
+
+	*us = take_units(text, units, factors, 1000000);
+	if (*us)
+		return 1;
+	return refuse(p, p->line, "leave it out for the host's own",
+		      "latency=%s: a time with its unit is wanted, 1us to 1000ms, such as 20us",
+		      text);
+}
+
+static int frequency_key(struct parser *p, const char *text, unsigned int *khz)
+{
+	static const char *const units[] = { "GHz", "MHz", "kHz", NULL };
+	static const unsigned int factors[] = { 1000000, 1000, 1 };
+
+	*khz = take_units(text, units, factors, 100000000);
+	if (*khz)
+		return 1;
+	return refuse(p, p->line, "'devirt check' says what the CPUs have",
+		      "min-frequency=%s: a frequency with its unit is wanted, such as 2.4GHz or 1800MHz",
+		      text);
+}
+
 static int text_key(struct parser *p, const char *key, const char *text, char **value)
 {
 	if (!*text)
@@ -203,6 +253,33 @@ static int address_key(struct parser *p, const char *key, const char *text)
 	return text_key(p, key, text, &p->device->netif);
 }
 
+static int irqs_key(struct parser *p, const char *text)
+{
+	struct config_device *device = p->device;
+	const char *number = text;
+
+	device->irq_line = p->line;
+	if (!strcmp(text, "follow")) {
+		device->irq.policy = DEVIRT_IRQ_FOLLOW;
+		return 1;
+	}
+	if (!strcmp(text, "housekeeping")) {
+		device->irq.policy = DEVIRT_IRQ_HOUSEKEEPING;
+		return 1;
+	}
+	if (!strncasecmp(text, "vcpu", 4)) {
+		device->irq_is_vcpu = true;
+		number += 4;
+		number += strspn(number, " ");
+	}
+	device->irq.policy = DEVIRT_IRQ_FIXED;
+	if (take_number(number, 0, 65535, &device->irq.cpu))
+		return 1;
+	return refuse(p, p->line, NULL,
+		      "irqs=%s: follow, housekeeping, a CPU like 3 or a vCPU like vcpu0 is wanted",
+		      text);
+}
+
 static int partition_key(struct parser *p, const char *key, const char *text)
 {
 	if (!strcmp(key, "description"))
@@ -214,6 +291,8 @@ static int device_key(struct parser *p, const char *key, const char *text)
 {
 	if (!strcmp(key, "address"))
 		return address_key(p, key, text);
+	if (!strcmp(key, "irqs"))
+		return irqs_key(p, text);
 	return -1;
 }
 
@@ -233,6 +312,8 @@ static int vf_key(struct parser *p, const char *key, const char *text)
 		p->device->pool_line = p->line;
 		return number_key(p, key, text, 1, 65535, &p->device->pool);
 	}
+	if (!strcmp(key, "irqs"))
+		return irqs_key(p, text);
 	return -1;
 }
 
@@ -262,6 +343,10 @@ static int cpus_key(struct parser *p, const char *key, const char *text)
 		return node_key(p, text, &cpus->node, &cpus->node_line);
 	if (!strcmp(key, "share-core"))
 		return bool_key(p, key, text, &cpus->share_core);
+	if (!strcmp(key, "latency"))
+		return latency_key(p, text, &cpus->latency_us);
+	if (!strcmp(key, "min-frequency"))
+		return frequency_key(p, text, &cpus->min_khz);
 	return -1;
 }
 
@@ -295,10 +380,10 @@ static const struct section {
 	const char *keys;
 } sections[] = {
 	{ "partition", false, partition_key, "description" },
-	{ "device", true, device_key, "address" },
-	{ "vf", true, vf_key, "pf, index, pool" },
+	{ "device", true, device_key, "address, irqs" },
+	{ "vf", true, vf_key, "pf, index, pool, irqs" },
 	{ "cpus", false, cpus_key,
-	  "count, cores, cpus, threads, emulator, emulator-cpus, near, node, share-core" },
+	  "count, cores, cpus, threads, emulator, emulator-cpus, near, node, share-core, latency, min-frequency" },
 	{ "memory", false, memory_key, "size, page, node" },
 };
 
@@ -495,6 +580,10 @@ static void check_devices(struct parser *p)
 		if (!device->addr_line)
 			refuse(p, device->line, NULL, "[%s %s] wants %s=", device->is_vf ? "vf" :
 			       "device", device->name, device->is_vf ? "pf" : "address");
+		if (device->irq.policy == DEVIRT_IRQ_FIXED && !config->cpus.line)
+			refuse(p, device->irq_line, "add a [cpus] section, or say irqs=housekeeping",
+			       "irqs=%s%u, but this partition has no CPUs",
+			       device->irq_is_vcpu ? "vcpu" : "", device->irq.cpu);
 		for (size_t k = 0; k < i; k++) {
 			const struct config_device *other = &config->devices[k];
 

@@ -22,6 +22,9 @@
  * @index: vf: which, or DEVIRT_VF_ANY
  * @pool: vf: how many to make, 0: all
  * @pool_line: where that was said
+ * @irq: where its interrupts shall be handled
+ * @irq_is_vcpu: irq.cpu is a vCPU's number, not a CPU's
+ * @irq_line: where that was said
  */
 struct config_device {
 	char name[33];
@@ -33,6 +36,9 @@ struct config_device {
 	uint32_t index;
 	uint32_t pool;
 	int pool_line;
+	struct devirt_irq irq;
+	bool irq_is_vcpu;
+	int irq_line;
 };
 
 /* CPU numbers in the order in which they were written */
@@ -55,6 +61,8 @@ struct config_list {
  * @node: or the node to be on, or CONFIG_UNSET
  * @node_line: where that was said
  * @share_core: siblings stay the host's
+ * @latency_us: of the vCPUs' CPUs, as devirt_record_cpu has it; 0: not said
+ * @min_khz: the same
  */
 struct config_cpus {
 	int line;
@@ -70,6 +78,8 @@ struct config_cpus {
 	int node;
 	int node_line;
 	bool share_core;
+	unsigned int latency_us;
+	unsigned int min_khz;
 };
 
 /**

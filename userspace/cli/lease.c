@@ -157,6 +157,7 @@ void lease_print(const struct plan *plan, FILE *file)
 		const struct plan_item *item = &plan->items[i];
 		struct libscols_line *line = table_line(table);
 		char *resource = record_resource(record), *choice = record_choice(record);
+		char *wishes = record_wishes(record);
 		bool function = record->kind == DEVIRT_KIND_PCI || record->kind == DEVIRT_KIND_VF;
 
 		if (function)
@@ -168,7 +169,9 @@ void lease_print(const struct plan *plan, FILE *file)
 			table_cell(line, 2, "-");
 		else
 			table_cell(line, 2, "%d", item->node);
-		table_cell(line, 3, "%s", item->why);
+		table_cell(line, 3, "%s%s%s", item->why, wishes ? "; " : "",
+			   wishes ? wishes : "");
+		free(wishes);
 		free(resource);
 		free(choice);
 	}

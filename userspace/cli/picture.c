@@ -326,12 +326,13 @@ static void device(struct picture *p, const struct devirt_device *device)
 {
 	const char *owner = held_function(&p->machine->held, &device->addr);
 	unsigned int leased = held_vfs(&p->machine->held, &device->addr);
+	const char *name = device->names[0] ? device->names : "-";
 	char addr[DEVIRT_ADDR_TEXT];
 
 	begin_line(p);
 	put(p, NO_COLOR, "%s  %-8s %-10.*s %-10s ", devirt_addr_format(&device->addr, addr),
-	    device->kind, (int)strcspn(device->names, " "),
-	    device->names[0] ? device->names : "-", device->driver[0] ? device->driver : "-");
+	    device->kind, (int)strcspn(name, " "), name,
+	    device->driver[0] ? device->driver : "-");
 	for (size_t i = 0; owner && i < p->machine->held.count; i++)
 		if (!strcmp(owner, p->machine->held.v[i].get.name))
 			put(p, color_of(p, &p->machine->held.v[i]), "%s", owner);

@@ -268,9 +268,16 @@ static int add(struct cpu_plan *p, unsigned int cpu, uint32_t role, uint32_t vcp
 {
 	const struct devirt_core *core = devirt_topology_core_of(p->plan->topology, cpu);
 	uint32_t flags = p->cpus->share_core ? DEVIRT_RECORD_SHARE_CORE : 0;
+	struct devirt_record_cpu *record;
+	int index;
 
-	return plan_item(p->plan, devirt_records_add_cpu(&p->plan->records, cpu, role, vcpu, flags),
-			 "cpus", core ? core->node : DEVIRT_NODE_ANY, "%s", why);
+	index = devirt_records_add_cpu(&p->plan->records, cpu, role, vcpu, flags);
+	if (index >= 0 && role == DEVIRT_ROLE_VCPU) {
+		record = &p->plan->records.v[index].cpu;
+		record->latency_us = p->cpus->latency_us;
+		record->min_khz = p->cpus->min_khz;
+	}
+	return plan_item(p->plan, index, "cpus", core ? core->node : DEVIRT_NODE_ANY, "%s", why);
 }
 
 static bool is_recorded(const struct cpu_plan *p, unsigned int cpu)

@@ -198,6 +198,45 @@ static int find_doubles(const struct plan *plan)
 	return 0;
 }
 
+/* The CPU that a vCPU runs on, or one that was named: it must be ours. */
+static int plan_irq(struct plan *plan, const struct config_device *device,
+		    struct devirt_irq *irq)
+{
+	unsigned int vcpus = 0, cpus[CONFIG_CPUS_MAX], count = 0;
+	char *list;
+	int status;
+
+	*irq = device->irq;
+	if (irq->policy != DEVIRT_IRQ_FIXED)
+		return 0;
+	for (uint32_t i = 0; i < plan->records.count; i++) {
+		const struct devirt_record *record = &plan->records.v[i];
+
+		if (record->kind != DEVIRT_KIND_CPU)
+			continue;
+		vcpus += record->cpu.role == DEVIRT_ROLE_VCPU;
+		if (count < ARRAY_SIZE(cpus))
+			cpus[count++] = record->cpu.cpu;
+		if (device->irq_is_vcpu ? record->cpu.role == DEVIRT_ROLE_VCPU &&
+					  record->cpu.vcpu == device->irq.cpu :
+					  record->cpu.cpu == device->irq.cpu) {
+			irq->cpu = record->cpu.cpu;
+			return 0;
+		}
+	}
+	if (device->irq_is_vcpu)
+		return plan_fail(plan, device->irq_line, "vCPUs are counted from 0",
+				 "irqs=vcpu%u, but this partition has %u vCPU%s", device->irq.cpu,
+				 vcpus, vcpus == 1 ? "" : "s");
+	list = list_text(cpus, count);
+	status = plan_fail(plan, device->irq_line,
+			   "take one of them, or name a vCPU: irqs=vcpu0",
+			   "irqs=%u, but CPU %u isn't one of this partition's, which are %s",
+			   device->irq.cpu, device->irq.cpu, list ? list : "others");
+	free(list);
+	return status;
+}
+
 /* How many VFs to make is said once for a function, by any of its sections. */
 static int plan_pools(struct plan *plan)
 {
@@ -242,12 +281,15 @@ static int plan_devices(struct plan *plan, bool vfs)
 		const struct config_device *device = &plan->config->devices[i];
 		struct devirt_pci_addr addr;
 		struct devirt_device found;
+		struct devirt_irq irq;
 		int index, node, status;
 		char why[192];
 
 		if (device->is_vf != vfs)
 			continue;
 		status = resolve(plan, device, &addr, &found);
+		if (!status)
+			status = plan_irq(plan, device, &irq);
 		if (status)
 			return status;
 		node = devirt_topology_pci_node(plan->topology, &addr);
@@ -257,6 +299,10 @@ static int plan_devices(struct plan *plan, bool vfs)
 						      device->pool);
 		else
 			index = devirt_records_add_pci(&plan->records, &addr);
+		if (index >= 0 && vfs)
+			plan->records.v[index].vf.irq = irq;
+		else if (index >= 0)
+			plan->records.v[index].pci.irq = irq;
 		if (vfs && is_host && !found.vfs)
 			snprintf(why, sizeof(why), "%s has no VFs yet: they will be made",
 				 found.names[0] ? found.names : "it");

@@ -285,6 +285,13 @@ static void add_vf(struct json_object *object, const struct devirt_record_vf *vf
 	add_vfio(object, &vf->vfio);
 }
 
+static void add_irq(struct json_object *object, const struct devirt_irq *irq)
+{
+	json_object_object_add(object, "irqs", json_text(devirt_irq_policy_name(irq->policy)));
+	if (irq->policy == DEVIRT_IRQ_FIXED)
+		json_object_object_add(object, "irqs_cpu", json_object_new_int64(irq->cpu));
+}
+
 struct json_object *json_record(const struct devirt_record *record, const char *section,
 				bool held)
 {
@@ -303,9 +310,11 @@ struct json_object *json_record(const struct devirt_record *record, const char *
 		json_object_object_add(object, "address", json_addr(&record->pci.addr));
 		if (held)
 			add_vfio(object, &record->pci.vfio);
+		add_irq(object, &record->pci.irq);
 		break;
 	case DEVIRT_KIND_VF:
 		add_vf(object, &record->vf, held);
+		add_irq(object, &record->vf.irq);
 		break;
 	case DEVIRT_KIND_MEMORY:
 		json_object_object_add(object, "page_size",
@@ -320,6 +329,12 @@ struct json_object *json_record(const struct devirt_record *record, const char *
 		if (record->cpu.role == DEVIRT_ROLE_VCPU)
 			json_object_object_add(object, "vcpu",
 					       json_object_new_int64(record->cpu.vcpu));
+		if (record->cpu.latency_us)
+			json_object_object_add(object, "latency_us",
+					       json_object_new_int64(record->cpu.latency_us));
+		if (record->cpu.min_khz)
+			json_object_object_add(object, "min_khz",
+					       json_object_new_int64(record->cpu.min_khz));
 		if (held && record->cpu.thread)
 			json_object_object_add(object, "thread",
 					       json_object_new_int64(record->cpu.thread));
@@ -421,6 +436,41 @@ char *record_resource(const struct devirt_record *record)
 		return strdup("vf");
 	}
 	return strdup(devirt_kind_name(record->kind));
+}
+
+const char *frequency_text(unsigned long khz, char text[32])
+{
+	if (khz % 1000)
+		snprintf(text, 32, "%lukHz", khz);
+	else if (khz < 1000000)
+		snprintf(text, 32, "%luMHz", khz / 1000);
+	else
+		snprintf(text, 32, "%gGHz", khz / 1e6);
+	return text;
+}
+
+char *record_wishes(const struct devirt_record *record)
+{
+	const struct devirt_irq *irq = record->kind == DEVIRT_KIND_PCI ? &record->pci.irq :
+				       record->kind == DEVIRT_KIND_VF ? &record->vf.irq : NULL;
+	char latency[32] = "", floor[48] = "", frequency[32], *text = NULL;
+	int ret = 0;
+
+	if (irq && irq->policy == DEVIRT_IRQ_FIXED) {
+		ret = asprintf(&text, "interrupts on CPU %u", irq->cpu);
+	} else if (irq && irq->policy != DEVIRT_IRQ_FOLLOW) {
+		ret = asprintf(&text, "interrupts: %s", devirt_irq_policy_name(irq->policy));
+	} else if (record->kind == DEVIRT_KIND_CPU &&
+		   (record->cpu.latency_us || record->cpu.min_khz)) {
+		if (record->cpu.latency_us)
+			snprintf(latency, sizeof(latency), "wakes in %uus",
+				 record->cpu.latency_us);
+		if (record->cpu.min_khz)
+			snprintf(floor, sizeof(floor), "%sat least %s", *latency ? ", " : "",
+				 frequency_text(record->cpu.min_khz, frequency));
+		ret = asprintf(&text, "%s%s", latency, floor);
+	}
+	return ret < 0 ? NULL : text;
 }
 
 char *record_choice(const struct devirt_record *record)

@@ -142,6 +142,8 @@ static void record_line(struct libscols_table *table, const struct devirt_record
 {
 	struct libscols_line *line = table_line(table);
 	char *resource = record_resource(record), *choice = record_choice(record);
+	char *wishes = record_wishes(record);
+	const char *also = wishes ? "; " : "", *wish = wishes ? wishes : "";
 	const struct devirt_vfio *vfio =
 		record->kind == DEVIRT_KIND_PCI ? &record->pci.vfio :
 		record->kind == DEVIRT_KIND_VF ? &record->vf.vfio : NULL;
@@ -156,19 +158,22 @@ static void record_line(struct libscols_table *table, const struct devirt_record
 	table_cell(line, 3, "%s", devirt_state_name(record->state));
 	color_state(line, 3, record->state);
 	if (vfio && record->kind == DEVIRT_KIND_VF)
-		table_cell(line, 4, "VFIO group %u, VF %u of %u%s%.*s", vfio->group,
-			   record->vf.index, record->vf.pool, vfio->driver[0] ? ", from " : "",
-			   DEVIRT_DRIVER_MAX, vfio->driver);
+		table_cell(line, 4, "VFIO group %u, VF %u of %u%s%.*s%s%s",
+			   vfio->group, record->vf.index, record->vf.pool,
+			   vfio->driver[0] ? ", from " : "", DEVIRT_DRIVER_MAX, vfio->driver,
+			   also, wish);
 	else if (vfio)
-		table_cell(line, 4, "VFIO group %u%s%.*s", vfio->group,
-			   vfio->driver[0] ? ", from " : "", DEVIRT_DRIVER_MAX, vfio->driver);
+		table_cell(line, 4, "VFIO group %u%s%.*s%s%s", vfio->group,
+			   vfio->driver[0] ? ", from " : "", DEVIRT_DRIVER_MAX, vfio->driver,
+			   also, wish);
 	else if (record->kind == DEVIRT_KIND_MEMORY)
 		table_cell(line, 4, "beside %llu that were there",
 			   (unsigned long long)record->memory.before);
 	else if (record->kind == DEVIRT_KIND_CPU && record->cpu.thread)
-		table_cell(line, 4, "thread %u", record->cpu.thread);
+		table_cell(line, 4, "thread %u%s%s", record->cpu.thread, also, wish);
 	else
-		table_cell(line, 4, "-");
+		table_cell(line, 4, "%s", wishes ? wishes : "-");
+	free(wishes);
 	free(resource);
 	free(choice);
 }

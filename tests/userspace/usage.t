@@ -41,9 +41,9 @@ for command in plan create release args; do
 	run "$command" a b
 	is "$command with two" "$status" 2
 done
-run check x
-is 'check takes nothing' "$status" 2
-for command in show stat events; do
+run check "$dir/none.conf"
+like 'check of no file' "$status $err" "2 devirt: $dir/none.conf: No such file*"
+for command in check show stat events; do
 	run "$command" a b
 	is "$command takes one" "$status" 2
 done
@@ -96,6 +96,20 @@ run check
 is 'check fits 80 columns' "$(awk 'length > 80' <<<"$out")" ''
 run check --json
 is 'check --json' "$(query 'has("ready") and (.items | length > 3) and all(.items[]; .state | IN("ok", "warn", "fail"))')" true
+quiet=$(query '.items[] | select(.item == "quiet CPUs") | .found')
+is 'check names the tick' "$(query '[.items[] | select(.item | IN("quiet CPUs", "idle states", "frequency"))] | length')" 3
+if [[ $quiet == *'tick interrupts'* ]]; then
+	like 'check names boot parameters' "$(query .boot_parameters)" '"nohz_full=[0-9]* rcu_nocbs=[0-9]*"'
+	last=$(($(getconf _NPROCESSORS_ONLN) - 1))
+	config $'[cpus]\ncpus='"$last"$'\nshare-core=yes'
+	run check --json "$dir/t.conf"
+	is "of a partition's CPUs" "$(query .boot_parameters)" "\"nohz_full=$last rcu_nocbs=$last\""
+else
+	echo "ok $((++tests)) - boot parameters # SKIP ${quiet//\"/}"
+fi
+config $'[cpus]\ncount=1\nmin-frequency=99GHz'
+run check --json "$dir/t.conf"
+is 'check warns of a frequency that cannot be had' "$(query '.items[] | select(.item == "frequency") | .state')" '"warn"'
 run devices
 is 'devices fits 80 columns' "$status $(awk 'length > 80' <<<"$out")" '0 '
 run devices --json --all

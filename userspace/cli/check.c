@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "../lib/sysfs.h"
 #include "cli.h"
+#include "planner.h"
 
 enum state { OK, WARN, FAIL };
 
@@ -25,6 +26,13 @@ struct check {
 	bool intel;
 	bool x86;
 	bool ready;
+	const char *name;	/* of the partition that it is asked for, or NULL */
+	unsigned int *cpus;	/* that are leased, or are likely to be; ascending */
+	size_t cpu_count;
+	const char *whose;	/* and why these */
+	unsigned int min_khz;	/* the most that the partition asks for */
+	char *remedy;
+	char *parameters;	/* that are missing on the kernel's command line */
 };
 
 static void say(struct check *check, const char *item, enum state state, const char *remedy,
@@ -365,15 +373,243 @@ static void check_topology(struct check *check)
 	devirt_topology_free(topology);
 }
 
+/* --------------------------------------------------------------- quietness */
+
+static int add_cpu(struct check *check, unsigned int cpu)
+{
+	unsigned int *cpus;
+	size_t at;
+
+	/* the first one keeps the time, so that its tick can't be stopped */
+	if (!cpu)
+		return 0;
+	cpus = reallocarray(check->cpus, check->cpu_count + 1, sizeof(*cpus));
+	if (!cpus)
+		return fail_memory();
+	check->cpus = cpus;
+	for (at = check->cpu_count; at && cpus[at - 1] >= cpu; at--)
+		if (cpus[at - 1] == cpu)
+			return 0;
+	memmove(cpus + at + 1, cpus + at, (check->cpu_count++ - at) * sizeof(*cpus));
+	cpus[at] = cpu;
+	return 0;
+}
+
+static int add_records(struct check *check, const struct devirt_records *records)
+{
+	int status = 0;
+
+	for (uint32_t i = 0; i < records->count && !status; i++) {
+		const struct devirt_record *record = &records->v[i];
+
+		if (record->kind != DEVIRT_KIND_CPU || record->state == DEVIRT_STATE_RELEASED)
+			continue;
+		status = add_cpu(check, record->cpu.cpu);
+		if (record->cpu.min_khz > check->min_khz)
+			check->min_khz = record->cpu.min_khz;
+	}
+	return status;
+}
+
+/* Those of one partition: that it has, or would get. */
+static int find_partition_cpus(struct check *check, const char *argument, int device)
+{
+	struct devirt_records records = { 0 };
+	char name[DEVIRT_NAME_MAX], *path;
+	struct config *config;
+	struct devirt_get get;
+	struct plan plan;
+	int fd, status;
+
+	status = config_name(argument, &path, name);
+	if (status)
+		return status;
+	free(path);
+	check->name = argument;
+	fd = device < 0 ? device : devirt_open_partition(device, name, DEVIRT_OPEN_OBSERVE);
+	if (fd >= 0) {
+		status = devirt_get_partition(fd, &get, &records) ? 0 :
+			 add_records(check, &records);
+		devirt_records_clear(&records);
+		close(fd);
+		check->whose = "which it has";
+		return status;
+	}
+	status = config_load(&config, argument);
+	if (status)
+		return status;
+	status = plan_make(&plan, config, device);
+	if (!status) {
+		status = add_records(check, &plan.records);
+		plan_free(&plan);
+	}
+	config_free(config);
+	check->whose = "which it would get";
+	return status;
+}
+
+/* Those that are leased now, else all that could be without need. */
+static int find_likely_cpus(struct check *check, int device)
+{
+	struct devirt_topology *topology;
+	const struct devirt_core *cores;
+	struct held held;
+	int status = 0;
+	size_t count;
+
+	if (!held_read(&held, device)) {
+		for (size_t i = 0; i < held.count && !status; i++)
+			status = add_records(check, &held.v[i].records);
+		held_free(&held);
+		check->whose = "which are leased now";
+	}
+	if (check->cpu_count || status || devirt_topology_load(&topology, NULL))
+		return status;
+	cores = devirt_topology_cores(topology, &count);
+	for (size_t i = 0; i < count && !status; i++)
+		for (unsigned int k = 0; k < cores[i].count && cores[i].cpus[0] && !status; k++)
+			status = add_cpu(check, cores[i].cpus[k]);
+	devirt_topology_free(topology);
+	check->whose = "all but CPU 0's core";
+	return status;
+}
+
+/* Is @cpu in a list as sysfs has them, "0-3,8"? */
+static bool in_list(const char *list, unsigned int cpu)
+{
+	unsigned int first, last;
+	int length;
+
+	while (sscanf(list, "%u%n", &first, &length) == 1) {
+		list += length;
+		last = first;
+		if (*list == '-' && sscanf(list, "-%u%n", &last, &length) == 1)
+			list += length;
+		if (cpu >= first && cpu <= last)
+			return true;
+		if (*list++ != ',')
+			break;
+	}
+	return false;
+}
+
+static void check_tick(struct check *check)
+{
+	char quiet[4096], *wanted, *list = NULL;
+	size_t ticking = 0;
+
+	if (dv_read(quiet, sizeof(quiet), "/sys/devices/system/cpu/nohz_full") < 0) {
+		say(check, "quiet CPUs", OK, NULL,
+		    "this kernel can't stop the timer tick (no CONFIG_NO_HZ_FULL)");
+		return;
+	}
+	for (size_t i = 0; i < check->cpu_count; i++)
+		ticking += !in_list(quiet, check->cpus[i]);
+	wanted = check->cpu_count ? list_text(check->cpus, check->cpu_count) : NULL;
+	if (!wanted) {
+		say(check, "quiet CPUs", OK, NULL, check->name ? "the partition has no CPUs" :
+		    "no CPU can be leased");
+	} else if (!ticking) {
+		say(check, "quiet CPUs", OK, NULL, "no timer tick on CPUs %s (%s)", wanted,
+		    check->whose);
+	} else {
+		/* what is quiet already stays so */
+		for (unsigned int cpu = 0; cpu < 65536 && isdigit((unsigned char)*quiet); cpu++)
+			if (in_list(quiet, cpu) && add_cpu(check, cpu))
+				break;
+		list = list_text(check->cpus, check->cpu_count);
+		dv_append(&check->parameters, "nohz_full=%s rcu_nocbs=%s", list ? list : wanted,
+			  list ? list : wanted);
+		dv_append(&check->remedy, "optional: boot with %s", check->parameters);
+		say(check, "quiet CPUs", OK, check->remedy,
+		    "the timer tick interrupts %s of CPUs %s (%s)",
+		    ticking < check->cpu_count ? "some" : "each", wanted, check->whose);
+	}
+	free(list);
+	free(wanted);
+}
+
+/* Only its flags may be of use: "managed_irq,2-5" leaves the CPUs to the host. */
+static bool isolates(void)
+{
+	char text[4096], *at, *flag, *next = NULL;
+	bool others = false;
+
+	if (dv_read(text, sizeof(text), "/proc/cmdline") < 0)
+		return false;
+	at = strstr(text, "isolcpus=");
+	if (!at)
+		return false;
+	at += strlen("isolcpus=");
+	at[strcspn(at, " ")] = '\0';
+	for (flag = strtok_r(at, ",", &next); flag; flag = strtok_r(NULL, ",", &next)) {
+		if (!strcmp(flag, "domain"))
+			return true;
+		others |= isalpha((unsigned char)*flag) != 0;
+	}
+	return !others;
+}
+
+/* ------------------------------------------------------------------- power */
+
+static void check_idle(struct check *check)
+{
+	char driver[64], name[64], deepest[64] = "";
+	long long latency, slowest = 0;
+	unsigned int cpu = check->cpu_count ? check->cpus[0] : 0;
+
+	if (dv_read(driver, sizeof(driver), "/sys/devices/system/cpu/cpuidle/current_driver") < 0 ||
+	    !strcmp(driver, "none")) {
+		say(check, "idle states", OK, NULL, "none to choose from: latency= changes nothing");
+		return;
+	}
+	for (int i = 0; i < 16; i++) {
+		if (dv_read(name, sizeof(name), "/sys/devices/system/cpu/cpu%u/cpuidle/state%d/name",
+			    cpu, i) < 0 ||
+		    dv_read_number(&latency, "/sys/devices/system/cpu/cpu%u/cpuidle/state%d/latency",
+				   cpu, i))
+			break;
+		if (latency >= slowest) {
+			slowest = latency;
+			snprintf(deepest, sizeof(deepest), "%s", name);
+		}
+	}
+	say(check, "idle states", OK, NULL,
+	    "%s, down to %s, which takes %lldus to wake from; latency= in [cpus] limits that",
+	    driver, deepest, slowest);
+}
+
+static void check_frequency(struct check *check)
+{
+	unsigned int cpu = check->cpu_count ? check->cpus[0] : 0;
+	char driver[64], least[32], most[32], wanted[32];
+	long long min, max;
+
+	if (dv_read(driver, sizeof(driver), "/sys/devices/system/cpu/cpu%u/cpufreq/scaling_driver",
+		    cpu) < 0 ||
+	    dv_read_number(&min, "/sys/devices/system/cpu/cpu%u/cpufreq/cpuinfo_min_freq", cpu) ||
+	    dv_read_number(&max, "/sys/devices/system/cpu/cpu%u/cpufreq/cpuinfo_max_freq", cpu)) {
+		say(check, "frequency", check->min_khz ? WARN : OK,
+		    check->min_khz ? "leave min-frequency= out, or load the driver (acpi-cpufreq)" :
+		    NULL, "no driver sets it, so that min-frequency= can't be had");
+		return;
+	}
+	frequency_text(min, least);
+	frequency_text(max, most);
+	if (check->min_khz > max)
+		say(check, "frequency", WARN, "lower min-frequency=", "%s, %s to %s, but %s is asked for",
+		    driver, least, most, frequency_text(check->min_khz, wanted));
+	else
+		say(check, "frequency", OK, NULL, "%s, %s to %s; min-frequency= in [cpus] raises the least",
+		    driver, least, most);
+}
+
 static void check_boot(struct check *check)
 {
-	if (boot_parameter("nohz_full="))
-		say(check, "quiet CPUs", OK, NULL, "nohz_full= is set");
-	else
-		say(check, "quiet CPUs", OK,
-		    "optional: nohz_full=LIST rcu_nocbs=LIST keeps the timer tick off cores that are always leased",
-		    "no boot parameters");
-	if (boot_parameter("isolcpus="))
+	check_idle(check);
+	check_frequency(check);
+	check_tick(check);
+	if (boot_parameter("isolcpus=") && isolates())
 		say(check, "isolcpus", WARN, "leave it out, so that the host has the cores while no guest does",
 		    "it is set, which devirt doesn't need");
 }
@@ -383,10 +619,17 @@ static int check_command(int argc, char **argv)
 	static const char *const headings[] = { "ITEM", "STATE", "FOUND~", NULL };
 	struct check check = { .ready = true };
 	struct json_object *object;
+	int device, status;
 
-	(void)argv;
-	if (argc)
-		return fail_usage("it takes no argument");
+	if (argc > 1)
+		return fail_usage("one partition at a time, or none");
+	device = try_module();
+	status = argc ? find_partition_cpus(&check, argv[0], device) :
+			find_likely_cpus(&check, device);
+	if (device >= 0)
+		close(device);
+	if (status)
+		goto out;
 	if (opt.json)
 		check.items = json_object_new_array();
 	else
@@ -405,20 +648,26 @@ static int check_command(int argc, char **argv)
 		object = json_object_new_object();
 		json_object_object_add(object, "ready", json_object_new_boolean(check.ready));
 		json_object_object_add(object, "items", check.items);
+		json_object_object_add(object, "boot_parameters", json_text(check.parameters));
 		json_print(object);
 	} else {
 		table_print(check.table, stdout);
 		printf("%s\n", check.ready ? "This host is ready." :
 		       "This host isn't ready: see what failed.");
 	}
-	return check.ready ? EXIT_OK : EXIT_REFUSED;
+	status = check.ready ? EXIT_OK : EXIT_REFUSED;
+out:
+	free(check.cpus);
+	free(check.parameters);
+	free(check.remedy);
+	return status;
 }
 
 static const char *const options[] = { "--json", NULL };
 
 const struct command command_check = {
 	.name = "check",
-	.args = "",
+	.args = "[NAME]",
 	.help = "Is this host ready, and what to change",
 	.options = options,
 	.run = check_command,

@@ -13,7 +13,8 @@ import sys
 sys.dont_write_bytecode = True
 from e2e import (PF, Guest, Run, conf, exists, gone, loads, main, must, read, run, wait_until)
 
-BUSY = 'echo computes; while :; do :; done & read x'
+# Until its VMM is ended.
+BUSY = 'echo computes; while :; do :; done & while :; do :; done'
 
 
 def ticks(cpu):
@@ -110,7 +111,7 @@ def tables(tap):
                for a, b in zip(lines, lines[1:])), 'stat --watch --json: an object a line', lines)
     # script(1) makes a terminal of it
     watch = Run('env', 'TERM=xterm', 'script', '-qec',
-                'stty rows 8 cols 80; devirt stat --watch=0.2 seen', '/dev/null')
+                'stty rows 8 cols 80; exec devirt stat --watch=0.2 seen', '/dev/null')
     watch.wait_for('per second')
     watch.wait_for('more lines')
     frames = watch.output.split('\033[H')[1:-1]
@@ -189,7 +190,7 @@ def test(tap):
     watch = Run('devirt', 'stat', '--watch=60', 'seen')
     watch.wait_for('vCPU 0')
     text = Run('devirt', 'events', '--follow', 'idle')
-    vm.say('')
+    os.kill(vm.process.pid, signal.SIGTERM)
     vm.wait()
     gone('seen')
     tap.ok(watch.wait() == 0 and "'seen' was released" in watch.output,

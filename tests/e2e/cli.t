@@ -76,7 +76,8 @@ def errors(tap):
     tap.ok(result.returncode == 1 and 'exists already' in result.stderr
            and 'devirt release busy' in result.stderr, 'a name that is taken', result)
     must('devirt', 'release', 'busy')
-    for command in (['show', 'nobody'], ['release', 'nobody'], ['events', 'nobody']):
+    for command in (['show', 'nobody'], ['release', 'nobody'], ['events', 'nobody'],
+                    ['stat', 'nobody'], ['stat', '--watch', 'nobody']):
         result = run('devirt', *command)
         tap.ok(result.returncode == 1 and 'nobody' in result.stderr,
                f'{command[0]} of a partition that is not there: 1', result)
@@ -192,7 +193,8 @@ def persistent(tap):
 
 def tables(tap, name):
     """What people read fits on a terminal."""
-    for command in (['check'], ['devices'], ['devices', '--all'], ['show'], ['show', name]):
+    for command in (['check'], ['check', name], ['devices'], ['devices', '--all'], ['show'],
+                    ['show', name], ['stat'], ['stat', name], ['cpus']):
         result = run('devirt', *command)
         wide = [line for line in result.stdout.splitlines() if len(line) > 80]
         tap.ok(result.returncode == 0 and result.stdout and not wide,
@@ -202,7 +204,7 @@ def tables(tap, name):
 def jsons(tap, path):
     """Whatever prints JSON prints nothing else."""
     for command in (['check'], ['devices'], ['devices', '--all'], ['plan', conf('other', cpus={
-            'cpus': '4,5'})], ['show'], ['show', 'kept'], ['args', path]):
+            'cpus': '4,5'})], ['show'], ['show', 'kept'], ['stat'], ['stat', 'kept'], ['cpus'], ['args', path]):
         command = [command[0], '--json', *command[1:]]
         result = run('sh', '-c', 'devirt "$@" | jq -e . >/dev/null', 'sh', *command)
         tap.equal((result.returncode, result.stderr), (0, ''),

@@ -154,6 +154,22 @@ for key in $(sed -n 's/.*!strcmp(key, "\([a-z-]*\)").*/\1/p' "$top/userspace/cli
 	fi
 done
 
+# The words that libdevirt has for the events.
+for word in $(sed -n '/devirt_event_name/,/^}/s/.*= "\(.*\)",/\1/p' "$top/userspace/lib/words.c"); do
+	if sed -n '/^\.SH EVENTS/,/^\.SH EXIT/p' "$manual" | grep -qx "\.B $word"; then
+		pass "event $word is in devirt(8)"
+	else
+		flunk "event $word is in devirt(8)"
+	fi
+done
+for ioctl in $(sed -n 's/^#define \(DEVIRT_[A-Z]*\)[[:space:]]*_IO(.*/\1/p' "$top/uapi/linux/devirt.h"); do
+	if grep -q "^\.BI \"int ioctl(int .* $ioctl, " "$etc/man/devirt.4"; then
+		pass "$ioctl is in devirt(4)"
+	else
+		flunk "$ioctl is in devirt(4)"
+	fi
+done
+
 # complete WORD...: what completion offers for the last
 complete_words() {
 	(

@@ -12,7 +12,7 @@
 #include "watch.h"
 
 /* How often to look for partitions that are new, where all are followed. */
-#define LOOK_NS		500000000
+#define LOOK_NS		200000000
 
 /* A partition whose events are read. */
 struct stream {

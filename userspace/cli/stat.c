@@ -137,7 +137,8 @@ static void print_tables(FILE *file, const struct stat_all *now, const struct st
 }
 
 /* Puts @text where the last one was, without a flicker: each line over the old
- * one. What doesn't fit is left out, so that the beginning stays in sight.
+ * one. What doesn't fit is left out, so that the beginning stays in sight. The
+ * cursor is left behind it.
  */
 static void redraw(const char *text, size_t height)
 {
@@ -154,7 +155,7 @@ static void redraw(const char *text, size_t height)
 		lines++;
 	}
 	if (*text)
-		printf("(%zu more lines: they need a higher window)\033[K", left - lines);
+		printf("(%zu more lines: they need a higher window)\033[K\r", left - lines);
 	printf("\033[J");
 }
 
@@ -230,7 +231,7 @@ static int watch(int device, int partition, const char *name)
 			break;
 		if (ret > 0) {
 			if (!opt.json)
-				printf("%s'%s' was released.\n", screen ? "" : "\n", name);
+				printf("\n'%s' was released.\n", name);
 			break;
 		}
 		if (ret < 0 && ret != -EAGAIN) {
@@ -239,6 +240,8 @@ static int watch(int device, int partition, const char *name)
 			break;
 		}
 	}
+	if (screen)
+		printf("\n");
 	free_all(&now);
 	free_all(&before);
 	return status;

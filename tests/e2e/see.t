@@ -173,15 +173,19 @@ def test(tap):
                   "check: for all but CPU 0's core, while nothing is leased")
     events = Run('devirt', 'events', '--follow', '--json')
     FIRST = ticks(2)
-    vm = Guest(conf('seen', vf_net={'pf': PF, 'pool': 1}, cpus={'cpus': '2,3'},
+    vm = Guest(conf('seen', vf_net={'pf': PF, 'pool': 1, 'irqs': 'vcpu1'},
+                    cpus={'cpus': '2,3'},
                     memory={'size': '128M'}), BUSY)
     vm.wait_for('computes')
     START = ticks(2)
     must('devirt', 'create', conf('idle', cpus={'cpus': '5'}))
-    address = next(one['address'] for one in
-                   loads(must('devirt', 'show', '--json', 'seen'))['records']
-                   if one['kind'] == 'vf')
-    vmm = loads(must('devirt', 'show', '--json', 'seen'))['vmm']
+    shown = loads(must('devirt', 'show', '--json', 'seen'))
+    record = next(one for one in shown['records'] if one['kind'] == 'vf')
+    tap.equal((record['irqs'], record['irqs_cpu']), ('fixed', 3),
+              "show: interrupts on the CPU of the vCPU that irqs= names")
+    shown = must('devirt', 'show', 'seen')
+    tap.ok('interrupts on CPU 3' in ' '.join(shown.split()), 'show: in words', shown)
+    address, vmm = record['address'], loads(must('devirt', 'show', '--json', 'seen'))['vmm']
     numbers(tap, vmm)
     tables(tap)
     picture(tap, address)

@@ -87,25 +87,17 @@ void devirt_core_base_take(struct devirt_core_base *base, unsigned int cpu)
 		base->irqs[i] = devirt_irq_handled(i, cpu);
 }
 
-/* The name that its handler has; false if it has none. */
-static bool devirt_irq_name(unsigned int irq, char *name, size_t size)
+/* The name that its handler has; false if it has none. Under RCU. */
+static bool devirt_irq_name(struct irq_desc *desc, char *name, size_t size)
 {
-	struct irq_data *data;
-	struct irq_desc *desc;
 	unsigned long flags;
-	bool named = false;
+	bool named;
 
-	rcu_read_lock();
-	data = irq_get_irq_data(irq);
-	if (data) {
-		desc = irq_data_to_desc(data);
-		raw_spin_lock_irqsave(&desc->lock, flags);
-		named = desc->action && desc->action->name;
-		if (named)
-			strscpy(name, desc->action->name, size);
-		raw_spin_unlock_irqrestore(&desc->lock, flags);
-	}
-	rcu_read_unlock();
+	raw_spin_lock_irqsave(&desc->lock, flags);
+	named = desc->action && desc->action->name;
+	if (named)
+		strscpy(name, desc->action->name, size);
+	raw_spin_unlock_irqrestore(&desc->lock, flags);
 	return named;
 }
 
@@ -118,7 +110,7 @@ static void devirt_stats_add(struct devirt_stats_result *result, u32 room,
 	result->intruder_count++;
 }
 
-static void devirt_stats_irqs(struct devirt_stats_result *result, u32 room,
+static void devirt_stats_arch(struct devirt_stats_result *result, u32 room,
 			      const struct devirt_core_base *base, unsigned int cpu)
 {
 	static const char *const names[DEVIRT_ARCH_IRQS] = {
@@ -142,28 +134,46 @@ static void devirt_stats_irqs(struct devirt_stats_result *result, u32 room,
 		if (intruder.count)
 			devirt_stats_add(result, room, &intruder);
 	}
-	for (i = 0; i < devirt_nr_irqs(); i++) {
-		u32 count = devirt_irq_handled(i, cpu);
-		u32 before = i < base->count ? base->irqs[i] : 0;
-		struct devirt_intruder intruder = { .cpu = cpu, .pid = i };
+}
 
+/* One interrupt on all CPUs: to find it takes longer than to read its counts. */
+static void devirt_stats_irq(struct devirt_stats_result *result, u32 room,
+			     struct devirt_set *set, unsigned int irq)
+{
+	struct devirt_intruder intruder = { .pid = irq };
+	const struct devirt_core_base *base;
+	struct irq_data *data;
+	u32 i, count, before;
+
+	rcu_read_lock();
+	data = irq_get_irq_data(irq);
+	for (i = 0; data && i < set->count; i++) {
+		base = devirt_cpu_base(set->res[i]);
+		if (!base)
+			continue;
+		intruder.cpu = set->res[i]->rec.cpu.cpu;
+		count = irq_desc_kstat_cpu(irq_data_to_desc(data), intruder.cpu);
+		before = irq < base->count ? base->irqs[irq] : 0;
 		/* Freed since, and another has its number: it began at zero. */
 		intruder.count = count < before ? count : count - before;
-		if (!intruder.count || devirt_irq_is_leased(i))
+		if (!intruder.count || devirt_irq_is_leased(irq))
 			continue;
-		if (!devirt_irq_name(i, intruder.name, sizeof(intruder.name)))
-			snprintf(intruder.name, sizeof(intruder.name), "irq %u", i);
-		intruder.kind = devirt_hostirq_movable(i) ? DEVIRT_INTRUDER_IRQ :
-							    DEVIRT_INTRUDER_MANAGED;
+		if (!devirt_irq_name(irq_data_to_desc(data), intruder.name,
+				     sizeof(intruder.name)))
+			snprintf(intruder.name, sizeof(intruder.name), "irq %u", irq);
+		intruder.kind = devirt_hostirq_movable(irq) ? DEVIRT_INTRUDER_IRQ :
+							      DEVIRT_INTRUDER_MANAGED;
 		devirt_stats_add(result, room, &intruder);
 	}
+	rcu_read_unlock();
 }
 
 static void devirt_stats_intruders(struct devirt_set *set, struct devirt_stats_result *result,
 				   u32 room)
 {
 	struct devirt_intruder intruder;
-	unsigned int cpu;
+	unsigned int cpu, irq;
+	bool any = false;
 	u32 i, n;
 
 	result->intruder_count = 0;
@@ -172,32 +182,32 @@ static void devirt_stats_intruders(struct devirt_set *set, struct devirt_stats_r
 
 		if (!base)
 			continue;
+		any = true;
 		cpu = set->res[i]->rec.cpu.cpu;
 		for (n = 0; devirt_guard_intruder(cpu, n, &intruder); n++)
 			devirt_stats_add(result, room, &intruder);
-		devirt_stats_irqs(result, room, base, cpu);
+		devirt_stats_arch(result, room, base, cpu);
 	}
+	for (irq = 0; any && irq < devirt_nr_irqs(); irq++)
+		devirt_stats_irq(result, room, set, irq);
 }
 
-/*
- * Counting first, so that there is room, and again when more came meanwhile. The
- * partition's lock is held.
- */
+/* Again when there were more than expected. The partition's lock is held. */
 static int devirt_stats_fill_intruders(struct devirt_set *set,
 				       struct devirt_stats_result *result)
 {
-	u32 room;
+	u32 room = 16 * (1 + result->cpu_count);
 
-	devirt_stats_intruders(set, result, 0);
-	do {
-		kvfree(result->intruders);
-		room = result->intruder_count + 8;
+	for (;;) {
 		result->intruders = kvcalloc(room, sizeof(*result->intruders), GFP_KERNEL);
 		if (!result->intruders)
 			return -ENOMEM;
 		devirt_stats_intruders(set, result, room);
-	} while (result->intruder_count > room);
-	return 0;
+		if (result->intruder_count <= room)
+			return 0;
+		room = result->intruder_count + 8;
+		kvfree(result->intruders);
+	}
 }
 
 static int devirt_stats_fill_cpus(struct devirt_partition *part,

@@ -14,6 +14,7 @@
 #include <linux/mutex.h>
 #include <linux/topology.h>
 
+#include "arrival.h"
 #include "compat/compat.h"
 #include "cpu.h"
 #include "hostirq.h"
@@ -36,7 +37,7 @@ struct devirt_cpu {
 static DEFINE_MUTEX(leased_lock);
 static cpumask_var_t leased;
 static cpumask_var_t leased_scratch;	/* under leased_lock */
-static enum cpuhp_state leased_hotplug;
+static enum cpuhp_state leased_hotplug, leased_gone;
 
 static struct devirt_cpu *to_devirt_cpu(struct devirt_resource *res)
 {
@@ -70,15 +71,15 @@ static int devirt_cpu_check(struct devirt_resource *res)
 		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP, "cpu.role");
 	if (rec->role != DEVIRT_ROLE_VCPU && rec->vcpu)
 		return devirt_refuse(res, DEVIRT_REASON_INVALID, -EINVAL, "cpu.vcpu");
+	if (rec->cpu >= nr_cpu_ids || !cpu_possible(rec->cpu))
+		return devirt_refuse(res, DEVIRT_REASON_NO_CPU, -ENODEV, "%u", rec->cpu);
+	if (!cpu_online(rec->cpu))
+		return devirt_refuse(res, DEVIRT_REASON_CPU_OFFLINE, -ENODEV, "%u", rec->cpu);
 	if (rec->latency_us)
 		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP,
 				     "cpu.latency_us");
 	if (rec->min_khz)
 		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP, "cpu.min_khz");
-	if (rec->cpu >= nr_cpu_ids || !cpu_possible(rec->cpu))
-		return devirt_refuse(res, DEVIRT_REASON_NO_CPU, -ENODEV, "%u", rec->cpu);
-	if (!cpu_online(rec->cpu))
-		return devirt_refuse(res, DEVIRT_REASON_CPU_OFFLINE, -ENODEV, "%u", rec->cpu);
 	for (i = 0; i < res->index && rec->role == DEVIRT_ROLE_VCPU; i++) {
 		other = &res->set->res[i]->rec.cpu;
 		if (res->set->res[i]->ops == res->ops && other->role == rec->role &&
@@ -176,18 +177,30 @@ void devirt_cpu_settle(void)
 		pr_warn("new interrupts stay on leased CPUs: %pe\n", ERR_PTR(err));
 }
 
-static int devirt_cpu_acquire(struct devirt_resource *res)
+/* Before the first lease: see what comes. Under leased_lock. */
+static int devirt_cpu_watch(const struct cpumask *mine)
+{
+	return cpumask_empty(leased) ? devirt_arrival_begin() : 0;
+}
+
+/* Under leased_lock. */
+static void devirt_cpu_unwatch(void)
+{
+	if (cpumask_empty(leased))
+		devirt_arrival_end();
+}
+
+/* All CPUs of a description, by the first. */
+static int devirt_cpu_lease(struct devirt_resource *res)
 {
 	struct cpumask *mine = to_devirt_cpu(res)->mine;
 	int err;
 
-	if (res != devirt_cpu_first(res)) {
-		/* It was taken with the first, so what it counts begins here. */
-		devirt_core_base_take(to_devirt_cpu(res)->base, res->rec.cpu.cpu);
-		return 0;
-	}
 	mutex_lock(&leased_lock);
 	err = devirt_cpu_last(res, mine, leased_scratch);
+	if (err)
+		goto out;
+	err = devirt_cpu_watch(mine);
 	if (err)
 		goto out;
 
@@ -201,28 +214,51 @@ static int devirt_cpu_acquire(struct devirt_resource *res)
 				    cpumask_pr_args(leased_scratch));
 	cpus_read_unlock();
 	if (err)
-		goto out;
+		goto out_unwatch;
 
 	err = devirt_cpu_update();
 	if (err) {
 		cpumask_andnot(leased, leased, mine);
 		devirt_cpu_update();
+		goto out_unwatch;
 	}
+	goto out;
+
+out_unwatch:
+	devirt_cpu_unwatch();
 out:
 	mutex_unlock(&leased_lock);
+	return err;
+}
+
+static void devirt_cpu_unlease(struct devirt_resource *res)
+{
+	struct cpumask *mine = to_devirt_cpu(res)->mine;
+
+	mutex_lock(&leased_lock);
+	cpumask_andnot(leased, leased, mine);
+	devirt_cpu_update();
+	devirt_cpu_unwatch();
+	mutex_unlock(&leased_lock);
+}
+
+static int devirt_cpu_acquire(struct devirt_resource *res)
+{
+	struct devirt_cpu *cpu = to_devirt_cpu(res);
+	int err = 0;
+
+	if (res == devirt_cpu_first(res))
+		err = devirt_cpu_lease(res);
 	if (!err)
-		devirt_core_base_take(to_devirt_cpu(res)->base, res->rec.cpu.cpu);
+		/* It was taken with the first, so what it counts begins here. */
+		devirt_core_base_take(cpu->base, res->rec.cpu.cpu);
 	return err;
 }
 
 static int devirt_cpu_release(struct devirt_resource *res)
 {
-	if (res != devirt_cpu_first(res))
-		return 0;
-	mutex_lock(&leased_lock);
-	cpumask_andnot(leased, leased, to_devirt_cpu(res)->mine);
-	devirt_cpu_update();
-	mutex_unlock(&leased_lock);
+	if (res == devirt_cpu_first(res))
+		devirt_cpu_unlease(res);
 	return 0;
 }
 
@@ -279,6 +315,14 @@ static int devirt_cpu_offline(unsigned int cpu)
 	return -EBUSY;
 }
 
+/* Another has come, or is gone, and the kernel moved who had only that one. */
+static int devirt_cpu_changed(unsigned int cpu)
+{
+	if (!cpumask_empty(leased))
+		devirt_arrival_all(1);
+	return 0;
+}
+
 int devirt_cpu_init(void)
 {
 	int ret;
@@ -289,14 +333,21 @@ int devirt_cpu_init(void)
 		ret = -ENOMEM;
 		goto err_leased;
 	}
-	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "devirt:leased", NULL,
-					devirt_cpu_offline);
+	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "devirt:leased",
+					devirt_cpu_changed, devirt_cpu_offline);
 	if (ret < 0)
-		goto err_next;
+		goto err_scratch;
 	leased_hotplug = ret;
+	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "devirt:gone", NULL,
+					devirt_cpu_changed);
+	if (ret < 0)
+		goto err_hotplug;
+	leased_gone = ret;
 	return 0;
 
-err_next:
+err_hotplug:
+	cpuhp_remove_state_nocalls(leased_hotplug);
+err_scratch:
 	free_cpumask_var(leased_scratch);
 err_leased:
 	free_cpumask_var(leased);
@@ -305,6 +356,7 @@ err_leased:
 
 void devirt_cpu_exit(void)
 {
+	cpuhp_remove_state_nocalls(leased_gone);
 	cpuhp_remove_state_nocalls(leased_hotplug);
 	devirt_hostirq_exit();
 	free_cpumask_var(leased_scratch);

@@ -16,6 +16,7 @@
 #include <linux/vfio.h>
 #include <linux/workqueue.h>
 
+#include "arrival.h"
 #include "compat/compat.h"
 #include "hook.h"
 #include "hostirq.h"
@@ -96,6 +97,22 @@ static int devirt_hook_irq_routing(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(devirt_hook_irq_routing);
 
+static int devirt_hook_allowed(struct kprobe *probe, struct pt_regs *regs)
+{
+	devirt_arrival_allowed((void *)regs_get_kernel_argument(regs, 0),
+			       (void *)regs_get_kernel_argument(regs, 1));
+	return 0;
+}
+NOKPROBE_SYMBOL(devirt_hook_allowed);
+
+static int devirt_hook_affinity(struct kprobe *probe, struct pt_regs *regs)
+{
+	devirt_arrival_affinity(regs_get_kernel_argument(regs, 0),
+				(void *)regs_get_kernel_argument(regs, 1));
+	return 0;
+}
+NOKPROBE_SYMBOL(devirt_hook_affinity);
+
 static struct devirt_probe probes[DEVIRT_HOOKS] = {
 	[DEVIRT_HOOK_RUN_VCPU] = {
 		.kprobe.symbol_name = "kvm_arch_vcpu_ioctl_run",
@@ -129,6 +146,14 @@ static struct devirt_probe probes[DEVIRT_HOOKS] = {
 		.kprobe.symbol_name = "kvm_set_irq_routing",
 		.kprobe.pre_handler = devirt_hook_irq_routing,
 		.module = "kvm",
+	},
+	[DEVIRT_HOOK_ALLOWED] = {
+		.kprobe.symbol_name = "set_cpus_allowed_ptr",
+		.kprobe.pre_handler = devirt_hook_allowed,
+	},
+	[DEVIRT_HOOK_AFFINITY] = {
+		.kprobe.symbol_name = "sched_setaffinity",
+		.kprobe.pre_handler = devirt_hook_affinity,
 	},
 };
 

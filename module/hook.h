@@ -13,6 +13,8 @@
  * @DEVIRT_HOOK_VFIO_IOCTL: a VFIO device is used: devirt_user_ioctl()
  * @DEVIRT_HOOK_VFIO_CLOSE: it is closed: devirt_user_closing()
  * @DEVIRT_HOOK_IRQ_ROUTING: a guest's interrupts go elsewhere: devirt_user_rerouted()
+ * @DEVIRT_HOOK_ALLOWED: the kernel gives a task CPUs: devirt_arrival_allowed()
+ * @DEVIRT_HOOK_AFFINITY: a user gives a task CPUs: devirt_arrival_affinity()
  * @DEVIRT_HOOKS: how many there are
  */
 enum devirt_hook {
@@ -23,6 +25,8 @@ enum devirt_hook {
 	DEVIRT_HOOK_VFIO_IOCTL,
 	DEVIRT_HOOK_VFIO_CLOSE,
 	DEVIRT_HOOK_IRQ_ROUTING,
+	DEVIRT_HOOK_ALLOWED,
+	DEVIRT_HOOK_AFFINITY,
 	DEVIRT_HOOKS
 };
 

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host's tasks and the leased cores: user tasks leave the cores, a VMM's
- * threads are put where they belong, and each gets its own affinity back.
+ * The host's tasks and the leased cores: user tasks and kernel threads leave the
+ * cores, a VMM's threads are put where they belong, and each gets its own
+ * affinity back.
  *
  * For every task that we have placed there is a note of the affinity it would
  * have without us, and of the one we gave it. A child inherits its parent's
- * affinity, so it inherits the note as well (by the fork tracepoint): else all
+ * affinity, so it inherits the note as well (by a tracepoint): else all
  * that is started meanwhile would be kept off the cores for ever. When leased
  * cores change, each affinity is computed anew from what the task would have,
  * so leases may nest and overlap in any order. A task whose affinity is not the
  * one we gave it was changed by somebody else, and that is what it has then.
+ *
+ * Not ours are kernel threads that the kernel has bound, and the workers of
+ * workqueues, which go by their queue's CPUs (hostirq.c).
  */
 #define pr_fmt(fmt) "devirt: " fmt
 
 #include <linux/delay.h>
-#include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
@@ -27,7 +30,10 @@
 #include <linux/tracepoint.h>
 #include <linux/workqueue.h>
 
+#include "arrival.h"
 #include "compat/compat.h"
+#include "note.h"
+#include "partition.h"
 #include "task.h"
 #include "vcpu.h"
 
@@ -38,174 +44,8 @@
 /* From the last lease to the end of tracing. */
 #define DEVIRT_TASK_QUIET	(2 * HZ)
 
-enum {
-	DEVIRT_ORIG,		/* what it would have without us */
-	DEVIRT_APPLIED,		/* what we gave it */
-	DEVIRT_HOME,		/* leased CPUs that are its place; empty: the host */
-	DEVIRT_HEIR,		/* the same for its children */
-	DEVIRT_MASKS
-};
-
-/**
- * struct devirt_task - a task that we have placed
- * @node: in tasks
- * @todo: in the list of what is being worked on
- * @task: the task, with a reference
- * @work: places a child that must not stay where its parent is
- * @busy: somebody uses it without the lock, @work counts: don't free it
- * @ended: the task has ended: free it when it isn't busy
- * @bits: DEVIRT_MASKS CPU masks
- */
-struct devirt_task {
-	struct hlist_node node;
-	struct list_head todo;
-	struct task_struct *task;
-	struct callback_head work;
-	unsigned int busy;
-	bool ended;
-	unsigned long bits[];
-};
-
-static DEFINE_HASHTABLE(tasks, 12);
-/* Guards tasks and the notes in it; taken in the fork and exit tracepoints. */
-static DEFINE_SPINLOCK(tasks_lock);
-/* One placing at a time. Outside of tasks_lock and of the scheduler's locks. */
-static DEFINE_MUTEX(task_mutex);
-static cpumask_var_t task_leased;	/* under task_mutex */
-static bool task_tracing;		/* under task_mutex */
-static struct tracepoint *tp_fork, *tp_exit;
-
-static struct cpumask *devirt_task_mask(struct devirt_task *rec, int which)
-{
-	return to_cpumask(rec->bits + which * (cpumask_size() / sizeof(long)));
-}
-
-/**
- * devirt_task_alloc - room for a note
- * @gfp: how to allocate
- *
- * Return: the note or NULL. devirt_task_free() frees what wasn't used.
- */
-struct devirt_task *devirt_task_alloc(gfp_t gfp)
-{
-	struct devirt_task *rec;
-
-	rec = kzalloc(sizeof(*rec) + DEVIRT_MASKS * cpumask_size(), gfp);
-	if (rec)
-		INIT_LIST_HEAD(&rec->todo);
-	return rec;
-}
-
-/**
- * devirt_task_free - free a note that is in no table
- * @rec: the note or NULL
- */
-void devirt_task_free(struct devirt_task *rec)
-{
-	if (rec && rec->task)
-		put_task_struct(rec->task);
-	kfree(rec);
-}
-
-static struct devirt_task *devirt_task_find(struct task_struct *task)
-{
-	struct devirt_task *rec;
-
-	lockdep_assert_held(&tasks_lock);
-	hash_for_each_possible(tasks, rec, node, (unsigned long)task) {
-		if (rec->task == task)
-			return rec;
-	}
-	return NULL;
-}
-
-static void devirt_task_add(struct devirt_task *rec, struct task_struct *task)
-{
-	lockdep_assert_held(&tasks_lock);
-	rec->task = get_task_struct(task);
-	hash_add(tasks, &rec->node, (unsigned long)task);
-}
-
-/*
- * Ends a use without the lock; frees the note if its task ended meanwhile, or if
- * it is to be forgotten and this was its last use: who uses it still may find
- * that it is needed again. Under task_mutex.
- */
-static void devirt_task_idle(struct devirt_task *rec, bool forget)
-{
-	unsigned long flags;
-	bool gone;
-
-	lockdep_assert_held(&task_mutex);
-	spin_lock_irqsave(&tasks_lock, flags);
-	rec->busy--;
-	gone = (rec->ended || forget) && !rec->busy;
-	if (gone)
-		hash_del(&rec->node);
-	spin_unlock_irqrestore(&tasks_lock, flags);
-	if (gone)
-		devirt_task_free(rec);
-}
-
-/* The affinity that a task shall have now. Under task_mutex. */
-static void devirt_task_target(struct devirt_task *rec, struct cpumask *target)
-{
-	lockdep_assert_held(&task_mutex);
-	if (!cpumask_empty(devirt_task_mask(rec, DEVIRT_HOME))) {
-		cpumask_copy(target, devirt_task_mask(rec, DEVIRT_HOME));
-		return;
-	}
-	cpumask_andnot(target, devirt_task_mask(rec, DEVIRT_ORIG), task_leased);
-	/* It only wanted leased CPUs: for now it may run on all others. */
-	if (!cpumask_intersects(target, cpu_active_mask))
-		cpumask_andnot(target, cpu_possible_mask, task_leased);
-}
-
-/*
- * Put a task where it belongs. Under task_mutex, with rec busy. May sleep.
- * Return: whether that changed anything.
- */
-static bool devirt_task_place(struct devirt_task *rec)
-{
-	struct cpumask *applied = devirt_task_mask(rec, DEVIRT_APPLIED);
-	struct cpumask *home = devirt_task_mask(rec, DEVIRT_HOME);
-	struct cpumask *orig = devirt_task_mask(rec, DEVIRT_ORIG);
-	struct task_struct *task = rec->task;
-	cpumask_var_t target;
-	bool changed;
-
-	lockdep_assert_held(&task_mutex);
-	/* Its home was given back. */
-	if (!cpumask_subset(home, task_leased)) {
-		cpumask_clear(home);
-		cpumask_clear(devirt_task_mask(rec, DEVIRT_HEIR));
-	}
-	/* Somebody else has decided meanwhile: that is what it would have. */
-	if (!cpumask_equal(&task->cpus_mask, applied))
-		cpumask_copy(orig, &task->cpus_mask);
-
-	/*
-	 * Never fails with masks on the stack; else it is a few bytes, which
-	 * the allocator doesn't refuse to a caller that may wait.
-	 */
-	if (!alloc_cpumask_var(&target, GFP_KERNEL | __GFP_NOFAIL))
-		return false;
-	devirt_task_target(rec, target);
-	if (!cpumask_equal(&task->cpus_mask, target))
-		set_cpus_allowed_ptr(task, target);
-	changed = !cpumask_equal(applied, &task->cpus_mask);
-	cpumask_copy(applied, &task->cpus_mask);
-	free_cpumask_var(target);
-	return changed;
-}
-
-/* It has what it would have without us: nothing to remember any more. */
-static bool devirt_task_plain(struct devirt_task *rec)
-{
-	return cpumask_empty(devirt_task_mask(rec, DEVIRT_HOME)) &&
-	       cpumask_empty(devirt_task_mask(rec, DEVIRT_HEIR)) &&
-	       !cpumask_intersects(devirt_task_mask(rec, DEVIRT_ORIG), task_leased);
-}
+static bool task_tracing;		/* under devirt_place_lock */
+static struct tracepoint *tp_new, *tp_exit;
 
 static bool devirt_task_place_all(struct list_head *todo)
 {
@@ -214,25 +54,10 @@ static bool devirt_task_place_all(struct list_head *todo)
 
 	list_for_each_entry_safe(rec, next, todo, todo) {
 		list_del_init(&rec->todo);
-		changed |= devirt_task_place(rec);
-		devirt_task_idle(rec, devirt_task_plain(rec));
+		changed |= devirt_note_place(rec);
+		devirt_note_idle(rec, devirt_note_plain(rec));
 	}
 	return changed;
-}
-
-/* All that are noted. Under task_mutex. */
-static void devirt_task_known(struct list_head *todo)
-{
-	struct devirt_task *rec;
-	unsigned long flags;
-	int bucket;
-
-	spin_lock_irqsave(&tasks_lock, flags);
-	hash_for_each(tasks, bucket, rec, node) {
-		rec->busy++;
-		list_add_tail(&rec->todo, todo);
-	}
-	spin_unlock_irqrestore(&tasks_lock, flags);
 }
 
 /*
@@ -245,19 +70,26 @@ static void devirt_task_replace(void)
 	int pass;
 
 	for (pass = 0; pass < DEVIRT_TASK_PASSES; pass++) {
-		devirt_task_known(&todo);
+		devirt_note_all(&todo);
 		if (!devirt_task_place_all(&todo))
 			break;
 	}
 }
 
-static bool devirt_task_misplaced(struct task_struct *task)
+/* May it run on a leased core, and can that be changed, now or later? */
+static bool devirt_task_reaches(struct task_struct *task)
 {
-	return !(task->flags & (PF_KTHREAD | PF_EXITING)) &&
-	       cpumask_intersects(&task->cpus_mask, task_leased);
+	return !(task->flags & PF_EXITING) && devirt_task_movable(task) &&
+	       cpumask_intersects(&task->cpus_mask, devirt_place_leased);
 }
 
-static unsigned int devirt_task_count(void)
+static bool devirt_task_misplaced(struct task_struct *task)
+{
+	return devirt_task_reaches(task) && devirt_task_settled(task);
+}
+
+/* @later: there are some that can't be moved yet */
+static unsigned int devirt_task_count(bool *later)
 {
 	struct task_struct *process, *task;
 	unsigned int count = 0;
@@ -266,6 +98,8 @@ static unsigned int devirt_task_count(void)
 	for_each_process_thread(process, task) {
 		if (devirt_task_misplaced(task))
 			count++;
+		else if (devirt_task_reaches(task))
+			*later = true;
 	}
 	rcu_read_unlock();
 	return count;
@@ -302,14 +136,14 @@ static void devirt_task_note(struct task_struct *task, const struct cpumask *hom
 	struct devirt_task *rec;
 	unsigned long flags;
 
-	spin_lock_irqsave(&tasks_lock, flags);
-	rec = devirt_task_find(task);
+	spin_lock_irqsave(&devirt_notes_lock, flags);
+	rec = devirt_note_find(task);
 	if (!rec && !list_empty(spare) && !(task->flags & PF_EXITING)) {
 		rec = list_first_entry(spare, struct devirt_task, todo);
 		list_del_init(&rec->todo);
 		cpumask_copy(devirt_task_mask(rec, DEVIRT_ORIG), &task->cpus_mask);
 		cpumask_copy(devirt_task_mask(rec, DEVIRT_APPLIED), &task->cpus_mask);
-		devirt_task_add(rec, task);
+		devirt_note_add(rec, task);
 	}
 	if (rec && list_empty(&rec->todo)) {
 		if (home) {
@@ -319,7 +153,64 @@ static void devirt_task_note(struct task_struct *task, const struct cpumask *hom
 		rec->busy++;
 		list_add_tail(&rec->todo, todo);
 	}
-	spin_unlock_irqrestore(&tasks_lock, flags);
+	spin_unlock_irqrestore(&devirt_notes_lock, flags);
+}
+
+static bool devirt_task_noted(struct task_struct *task)
+{
+	unsigned long flags;
+	bool noted;
+
+	spin_lock_irqsave(&devirt_notes_lock, flags);
+	noted = devirt_note_find(task);
+	spin_unlock_irqrestore(&devirt_notes_lock, flags);
+	return noted;
+}
+
+/**
+ * devirt_task_helper_name - has it the name of a VMM's kernel thread?
+ * @task: the task
+ * @nr: set to the process id in it
+ *
+ * Any context.
+ */
+bool devirt_task_helper_name(const struct task_struct *task, int *nr)
+{
+	char name[TASK_COMM_LEN];
+
+	memcpy(name, task->comm, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	return sscanf(name, "vhost-%d", nr) == 1 || sscanf(name, "kvm-pit/%d", nr) == 1;
+}
+
+/*
+ * Older kernels have a kernel thread to help a VMM, named after the thread that
+ * asked for it: its home is that of this thread's children. @process: only of
+ * this one's, or NULL; @home: set to it, or NULL. Under devirt_place_lock.
+ */
+static bool devirt_task_helper(struct task_struct *task, struct pid *process,
+			       struct cpumask *home)
+{
+	struct task_struct *asker;
+	struct devirt_task *rec;
+	unsigned long flags;
+	bool helper = false;
+	int nr;
+
+	if (!(task->flags & PF_KTHREAD) || !devirt_task_helper_name(task, &nr))
+		return false;
+	rcu_read_lock();
+	asker = pid_task(find_pid_ns(nr, &init_pid_ns), PIDTYPE_PID);
+	if (asker && (!process || task_tgid(asker) == process)) {
+		spin_lock_irqsave(&devirt_notes_lock, flags);
+		rec = devirt_note_find(asker);
+		helper = rec && !cpumask_empty(devirt_task_mask(rec, DEVIRT_HEIR));
+		if (helper && home)
+			cpumask_copy(home, devirt_task_mask(rec, DEVIRT_HEIR));
+		spin_unlock_irqrestore(&devirt_notes_lock, flags);
+	}
+	rcu_read_unlock();
+	return helper;
 }
 
 /* Whoever may run on a leased core and isn't at home there. */
@@ -334,10 +225,10 @@ static void devirt_task_strangers(struct list_head *spare, struct list_head *tod
 	for_each_process_thread(process, task) {
 		if (!devirt_task_misplaced(task))
 			continue;
-		spin_lock_irqsave(&tasks_lock, flags);
-		rec = devirt_task_find(task);
+		spin_lock_irqsave(&devirt_notes_lock, flags);
+		rec = devirt_note_find(task);
 		home = rec && !cpumask_empty(devirt_task_mask(rec, DEVIRT_HOME));
-		spin_unlock_irqrestore(&tasks_lock, flags);
+		spin_unlock_irqrestore(&devirt_notes_lock, flags);
 		if (!home)
 			devirt_task_note(task, NULL, spare, todo);
 	}
@@ -350,24 +241,34 @@ static void devirt_task_unqueue(struct callback_head *work)
 {
 	struct devirt_task *rec = container_of(work, struct devirt_task, work);
 
-	mutex_lock(&task_mutex);
-	devirt_task_place(rec);
-	devirt_task_idle(rec, devirt_task_plain(rec));
-	mutex_unlock(&task_mutex);
+	mutex_lock(&devirt_place_lock);
+	devirt_note_place(rec);
+	devirt_note_idle(rec, devirt_note_plain(rec));
+	mutex_unlock(&devirt_place_lock);
 }
 
-/* In the parent, before the child runs. Preemption is off. */
-static void devirt_task_fork(void *data, struct task_struct *parent, struct task_struct *child)
+/*
+ * In the parent, before the child runs. Preemption is off. Not by
+ * sched_process_fork, which doesn't tell of the threads that the kernel itself
+ * makes for a process: vhost's, io_uring's.
+ */
+static void devirt_task_new(void *data, struct task_struct *child, DEVIRT_CLONE_FLAGS how)
 {
+	struct task_struct *parent = current;
+	/* Those don't do task work, or only when they end. */
+	bool worker = child->flags & (PF_KTHREAD | PF_USER_WORKER);
 	struct devirt_task *from, *rec;
 	struct cpumask *heir;
 	unsigned long flags;
 	bool moved, met;
 
-	spin_lock_irqsave(&tasks_lock, flags);
-	from = devirt_task_find(parent);
+	/* A kernel thread chooses its CPUs itself, when it is on its way. */
+	if (child->flags & PF_KTHREAD && !cpumask_empty(devirt_place_leased))
+		devirt_arrival_look(child);
+	spin_lock_irqsave(&devirt_notes_lock, flags);
+	from = devirt_note_find(parent);
 	/* In the list of tasks it is already: devirt_task_evict() may have met it. */
-	rec = devirt_task_find(child);
+	rec = devirt_note_find(child);
 	met = rec;
 	/* The parent may have been placed between the copying and now. */
 	moved = met || !cpumask_equal(&child->cpus_mask,
@@ -396,15 +297,17 @@ static void devirt_task_fork(void *data, struct task_struct *parent, struct task
 		cpumask_copy(devirt_task_mask(rec, DEVIRT_ORIG), &parent->cpus_mask);
 	}
 	if (!met)
-		devirt_task_add(rec, child);
-	if (moved) {
+		devirt_note_add(rec, child);
+	if (moved && worker) {
+		devirt_arrival_look(child);
+	} else if (moved) {
 		init_task_work(&rec->work, devirt_task_unqueue);
 		rec->busy++;
 		if (task_work_add(child, &rec->work, TWA_RESUME))
 			rec->busy--;
 	}
 out:
-	spin_unlock_irqrestore(&tasks_lock, flags);
+	spin_unlock_irqrestore(&devirt_notes_lock, flags);
 }
 
 #ifdef DEVIRT_HAVE_EXIT_GROUP_DEAD
@@ -413,21 +316,7 @@ static void devirt_task_ended(void *data, struct task_struct *task, bool group_d
 static void devirt_task_ended(void *data, struct task_struct *task)
 #endif
 {
-	struct devirt_task *rec;
-	unsigned long flags;
-	bool gone = false;
-
-	spin_lock_irqsave(&tasks_lock, flags);
-	rec = devirt_task_find(task);
-	if (rec) {
-		rec->ended = true;
-		gone = !rec->busy;
-		if (gone)
-			hash_del(&rec->node);
-	}
-	spin_unlock_irqrestore(&tasks_lock, flags);
-	if (gone)
-		devirt_task_free(rec);
+	devirt_note_end(task);
 	devirt_vcpu_thread_ended(task);
 }
 
@@ -437,12 +326,12 @@ static int devirt_task_trace(void)
 
 	if (task_tracing)
 		return 0;
-	err = tracepoint_probe_register(tp_fork, devirt_task_fork, NULL);
+	err = tracepoint_probe_register(tp_new, devirt_task_new, NULL);
 	if (err)
 		return err;
 	err = tracepoint_probe_register(tp_exit, devirt_task_ended, NULL);
 	if (err) {
-		tracepoint_probe_unregister(tp_fork, devirt_task_fork, NULL);
+		tracepoint_probe_unregister(tp_new, devirt_task_new, NULL);
 		return err;
 	}
 	task_tracing = true;
@@ -454,7 +343,7 @@ static void devirt_task_untrace(void)
 	if (!task_tracing)
 		return;
 	tracepoint_probe_unregister(tp_exit, devirt_task_ended, NULL);
-	tracepoint_probe_unregister(tp_fork, devirt_task_fork, NULL);
+	tracepoint_probe_unregister(tp_new, devirt_task_new, NULL);
 	tracepoint_synchronize_unregister();
 	task_tracing = false;
 }
@@ -466,12 +355,12 @@ static void devirt_task_untrace(void)
  */
 static void devirt_task_quiet(struct work_struct *work)
 {
-	mutex_lock(&task_mutex);
-	if (cpumask_empty(task_leased)) {
+	mutex_lock(&devirt_place_lock);
+	if (cpumask_empty(devirt_place_leased)) {
 		devirt_task_replace();
 		devirt_task_untrace();
 	}
-	mutex_unlock(&task_mutex);
+	mutex_unlock(&devirt_place_lock);
 }
 static DECLARE_DELAYED_WORK(task_quiet_work, devirt_task_quiet);
 
@@ -482,10 +371,12 @@ static int devirt_task_evict(void)
 	LIST_HEAD(spare);
 	LIST_HEAD(todo);
 	unsigned int count;
+	bool later;
 	int pass, err;
 
 	for (pass = 0; pass < DEVIRT_TASK_PASSES; pass++) {
-		count = devirt_task_count();
+		later = false;
+		count = devirt_task_count(&later);
 		if (!count)
 			break;
 		err = devirt_task_alloc_list(&spare, count + DEVIRT_TASK_SLACK);
@@ -497,14 +388,76 @@ static int devirt_task_evict(void)
 			break;
 		devirt_task_place_all(&todo);
 	}
+	if (later)
+		devirt_arrival_all(HZ);
 	return 0;
+}
+
+/**
+ * devirt_task_look_all - tasks may have come to leased cores, unseen
+ *
+ * Places all that are noted, and makes all others leave. Linear in the number of
+ * tasks. May sleep.
+ */
+void devirt_task_look_all(void)
+{
+	mutex_lock(&devirt_place_lock);
+	devirt_task_replace();
+	if (!cpumask_empty(devirt_place_leased))
+		devirt_task_evict();
+	mutex_unlock(&devirt_place_lock);
+}
+
+/**
+ * devirt_task_look - a task may have come to leased cores, or left its home
+ * @task: the task, with a reference
+ *
+ * Puts it where it belongs. May sleep. Return: DEVIRT_LOOK_*.
+ */
+enum devirt_look devirt_task_look(struct task_struct *task)
+{
+	enum devirt_look found = DEVIRT_LOOK_FINE;
+	struct devirt_task *rec;
+	cpumask_var_t home;
+	LIST_HEAD(spare);
+	LIST_HEAD(todo);
+	bool helper;
+
+	if (!devirt_task_movable(task))
+		return DEVIRT_LOOK_FINE;
+	if (!alloc_cpumask_var(&home, GFP_KERNEL))
+		return DEVIRT_LOOK_LATER;
+	mutex_lock(&devirt_place_lock);
+	if (!devirt_task_settled(task) || devirt_task_alloc_list(&spare, 1)) {
+		found = DEVIRT_LOOK_LATER;
+		goto out;
+	}
+	helper = devirt_task_helper(task, NULL, home);
+	rcu_read_lock();
+	if (helper || devirt_task_misplaced(task) || devirt_task_noted(task))
+		devirt_task_note(task, helper ? home : NULL, &spare, &todo);
+	rcu_read_unlock();
+	rec = list_first_entry_or_null(&todo, struct devirt_task, todo);
+	if (rec) {
+		list_del_init(&rec->todo);
+		devirt_note_place(rec);
+		if (rec->drifted)
+			found = DEVIRT_LOOK_DRIFTED;
+		rec->drifted = false;
+		devirt_note_idle(rec, devirt_note_plain(rec));
+	}
+	devirt_task_free_list(&spare);
+out:
+	mutex_unlock(&devirt_place_lock);
+	free_cpumask_var(home);
+	return found;
 }
 
 /**
  * devirt_task_update - the leased cores have changed
  * @leased: all of them now
  *
- * Moves user tasks off them and lets others come back. Linear in the number of
+ * Moves tasks off them and lets others come back. Linear in the number of
  * tasks. May sleep. With fewer cores than before it allocates nothing and
  * cannot fail. Return: 0; -ENOMEM or an errno of the tracepoints: as before.
  */
@@ -514,8 +467,8 @@ int devirt_task_update(const struct cpumask *leased)
 	bool more;
 	int err = 0;
 
-	mutex_lock(&task_mutex);
-	more = !cpumask_subset(leased, task_leased);
+	mutex_lock(&devirt_place_lock);
+	more = !cpumask_subset(leased, devirt_place_leased);
 	if (more && !alloc_cpumask_var(&before, GFP_KERNEL)) {
 		err = -ENOMEM;
 		goto out;
@@ -524,24 +477,24 @@ int devirt_task_update(const struct cpumask *leased)
 		err = devirt_task_trace();
 		if (err)
 			goto out_free;
-		cpumask_copy(before, task_leased);
+		cpumask_copy(before, devirt_place_leased);
 	}
-	cpumask_copy(task_leased, leased);
+	cpumask_copy(devirt_place_leased, leased);
 	devirt_task_replace();
 	if (more) {
 		err = devirt_task_evict();
 		if (err) {
-			cpumask_copy(task_leased, before);
+			cpumask_copy(devirt_place_leased, before);
 			devirt_task_replace();
 		}
 	}
-	if (cpumask_empty(task_leased))
-		schedule_delayed_work(&task_quiet_work, DEVIRT_TASK_QUIET);
+	if (cpumask_empty(devirt_place_leased))
+		queue_delayed_work(devirt_wq, &task_quiet_work, DEVIRT_TASK_QUIET);
 out_free:
 	if (more)
 		free_cpumask_var(before);
 out:
-	mutex_unlock(&task_mutex);
+	mutex_unlock(&devirt_place_lock);
 	return err;
 }
 
@@ -566,7 +519,7 @@ int devirt_task_confine(struct pid *process, const struct cpumask *home)
 		count += get_nr_threads(leader);
 	rcu_read_unlock();
 
-	mutex_lock(&task_mutex);
+	mutex_lock(&devirt_place_lock);
 	err = devirt_task_alloc_list(&spare, count);
 	if (err)
 		goto out;
@@ -576,11 +529,16 @@ int devirt_task_confine(struct pid *process, const struct cpumask *home)
 		for_each_thread(leader, task)
 			devirt_task_note(task, home, &spare, &todo);
 	}
+	/* And its helpers, now that its threads have their notes. */
+	for_each_process(task) {
+		if (devirt_task_helper(task, process, NULL))
+			devirt_task_note(task, home, &spare, &todo);
+	}
 	rcu_read_unlock();
 	devirt_task_place_all(&todo);
 	devirt_task_free_list(&spare);
 out:
-	mutex_unlock(&task_mutex);
+	mutex_unlock(&devirt_place_lock);
 	return err;
 }
 
@@ -601,37 +559,39 @@ int devirt_task_pin(struct devirt_task **spare, unsigned int cpu,
 	unsigned long flags;
 	int err;
 
-	mutex_lock(&task_mutex);
+	mutex_lock(&devirt_place_lock);
 	err = -ESHUTDOWN;
-	if (READ_ONCE(*stopped) || !cpumask_test_cpu(cpu, task_leased))
+	if (READ_ONCE(*stopped) || !cpumask_test_cpu(cpu, devirt_place_leased))
 		goto out;
 
-	spin_lock_irqsave(&tasks_lock, flags);
-	rec = devirt_task_find(current);
+	spin_lock_irqsave(&devirt_notes_lock, flags);
+	rec = devirt_note_find(current);
 	if (!rec) {
 		rec = *spare;
 		*spare = NULL;
 		cpumask_copy(devirt_task_mask(rec, DEVIRT_ORIG), current->cpus_ptr);
 		cpumask_copy(devirt_task_mask(rec, DEVIRT_APPLIED), current->cpus_ptr);
-		devirt_task_add(rec, current);
+		devirt_note_add(rec, current);
 	}
 	rec->busy++;
 	cpumask_copy(devirt_task_mask(rec, DEVIRT_HOME), cpumask_of(cpu));
 	cpumask_copy(devirt_task_mask(rec, DEVIRT_HEIR), heir);
-	spin_unlock_irqrestore(&tasks_lock, flags);
+	spin_unlock_irqrestore(&devirt_notes_lock, flags);
 
-	devirt_task_place(rec);
+	devirt_note_place(rec);
+	/* What was done to it before it was at home is no drift. */
+	rec->drifted = false;
 	err = cpumask_equal(&current->cpus_mask, cpumask_of(cpu)) ? 0 : -EINVAL;
-	devirt_task_idle(rec, false);
+	devirt_note_idle(rec, false);
 out:
-	mutex_unlock(&task_mutex);
+	mutex_unlock(&devirt_place_lock);
 	return err;
 }
 
 static void devirt_task_tracepoint(struct tracepoint *tp, void *data)
 {
-	if (!strcmp(tp->name, "sched_process_fork"))
-		tp_fork = tp;
+	if (!strcmp(tp->name, "task_newtask"))
+		tp_new = tp;
 	else if (!strcmp(tp->name, "sched_process_exit"))
 		tp_exit = tp;
 }
@@ -639,30 +599,27 @@ static void devirt_task_tracepoint(struct tracepoint *tp, void *data)
 int devirt_task_init(void)
 {
 	for_each_kernel_tracepoint(devirt_task_tracepoint, NULL);
-	if (!tp_fork || !tp_exit) {
-		pr_err("this kernel has no scheduler tracepoints\n");
+	if (!tp_new || !tp_exit) {
+		pr_err("this kernel has no tracepoints of tasks\n");
 		return -EOPNOTSUPP;
 	}
-	return zalloc_cpumask_var(&task_leased, GFP_KERNEL) ? 0 : -ENOMEM;
+	return zalloc_cpumask_var(&devirt_place_leased, GFP_KERNEL) ? 0 : -ENOMEM;
 }
 
 void devirt_task_exit(void)
 {
-	bool pending;
-
 	flush_delayed_work(&task_quiet_work);
+	devirt_arrival_exit();
 	/* Children that have not yet run the work which places them. */
-	do {
-		mutex_lock(&task_mutex);
+	for (;;) {
+		mutex_lock(&devirt_place_lock);
 		devirt_task_replace();
-		mutex_unlock(&task_mutex);
-		spin_lock_irq(&tasks_lock);
-		pending = !hash_empty(tasks);
-		spin_unlock_irq(&tasks_lock);
-		if (pending)
-			msleep(20);
-	} while (pending);
+		mutex_unlock(&devirt_place_lock);
+		if (devirt_note_none())
+			break;
+		msleep(20);
+	}
 	/* That work, and vcpu.c's, may not have returned from here yet. */
 	synchronize_rcu_tasks();
-	free_cpumask_var(task_leased);
+	free_cpumask_var(devirt_place_leased);
 }

@@ -649,6 +649,36 @@ void devirt_vcpu_created(u32 vcpu)
 	rcu_read_unlock();
 }
 
+/**
+ * devirt_vcpu_remasked - somebody took a task from its home, and it is back
+ * @task: the task; an event is posted if it is a vCPU's thread
+ *
+ * May sleep.
+ */
+void devirt_vcpu_remasked(struct task_struct *task)
+{
+	struct devirt_slot *slot = NULL;
+	struct devirt_vmm *vmm;
+	u32 i;
+
+	rcu_read_lock();
+	vmm = devirt_vmm_find(task_tgid(task));
+	for (i = 0; vmm && i < vmm->count; i++) {
+		if (rcu_access_pointer(vmm->slots[i].thread) == task_pid(task))
+			slot = &vmm->slots[i];
+	}
+	/* The partition may be letting go of it. */
+	if (slot && !kref_get_unless_zero(&vmm->ref))
+		slot = NULL;
+	rcu_read_unlock();
+	if (!slot)
+		return;
+	devirt_event(vmm->part, DEVIRT_EVENT_DRIFT, .record = &slot->index,
+		     .pid = task_pid_nr(task), .cpu = &slot->cpu,
+		     .detail = "vCPU re-masked");
+	devirt_vmm_put(vmm);
+}
+
 /* Does it still run, and its process with it? */
 static bool devirt_pid_lives(struct pid *pid)
 {

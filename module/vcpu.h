@@ -23,6 +23,7 @@ void devirt_vmm_stats(struct devirt_vmm *vmm, struct devirt_cpu_stats *stats, u3
 u32 devirt_vmm_thread(struct devirt_vmm *vmm, u32 index);
 void devirt_vcpu_entering(u32 vcpu);
 void devirt_vcpu_created(u32 vcpu);
+void devirt_vcpu_remasked(struct task_struct *task);
 void devirt_vcpu_thread_ended(struct task_struct *task);
 
 #endif /* _DEVIRT_VCPU_H */

@@ -31,6 +31,18 @@
 #define DEVIRT_EXPORT_FOR_TEST(...)
 #endif
 
+/* Of the tracepoint task_newtask. */
+#ifdef DEVIRT_HAVE_CLONE_FLAGS_U64
+#define DEVIRT_CLONE_FLAGS	u64
+#else
+#define DEVIRT_CLONE_FLAGS	unsigned long
+#endif
+
+/* User threads that live in the kernel; once it was only io_uring that had some. */
+#ifndef PF_USER_WORKER
+#define PF_USER_WORKER	PF_IO_WORKER
+#endif
+
 #ifndef __counted_by
 #define __counted_by(...)
 #endif

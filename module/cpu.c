@@ -17,6 +17,7 @@
 #include "arrival.h"
 #include "compat/compat.h"
 #include "cpu.h"
+#include "guard.h"
 #include "hostirq.h"
 #include "partition.h"
 #include "resource.h"
@@ -177,17 +178,42 @@ void devirt_cpu_settle(void)
 		pr_warn("new interrupts stay on leased CPUs: %pe\n", ERR_PTR(err));
 }
 
-/* Before the first lease: see what comes. Under leased_lock. */
+/* Before the first lease, and for each: see what comes. Under leased_lock. */
 static int devirt_cpu_watch(const struct cpumask *mine)
 {
-	return cpumask_empty(leased) ? devirt_arrival_begin() : 0;
+	int err;
+
+	if (cpumask_empty(leased)) {
+		err = devirt_arrival_begin();
+		if (err)
+			return err;
+	}
+	err = devirt_guard_prepare(mine);
+	if (err && cpumask_empty(leased))
+		devirt_arrival_end();
+	return err;
 }
 
 /* Under leased_lock. */
 static void devirt_cpu_unwatch(void)
 {
-	if (cpumask_empty(leased))
-		devirt_arrival_end();
+	if (!cpumask_empty(leased))
+		return;
+	devirt_guard_finish();
+	devirt_arrival_end();
+}
+
+/* What could leave has left: whatever runs there now is counted. */
+static void devirt_cpu_guard(struct devirt_set *set)
+{
+	struct devirt_resource *res;
+	u32 i;
+
+	for (i = 0; i < set->count; i++) {
+		res = set->res[i];
+		if (res->ops == &devirt_cpu_ops)
+			devirt_guard_start(res->rec.cpu.cpu, res->part, i);
+	}
 }
 
 /* All CPUs of a description, by the first. */
@@ -222,6 +248,7 @@ static int devirt_cpu_lease(struct devirt_resource *res)
 		devirt_cpu_update();
 		goto out_unwatch;
 	}
+	devirt_cpu_guard(res->set);
 	goto out;
 
 out_unwatch:
@@ -234,8 +261,11 @@ out:
 static void devirt_cpu_unlease(struct devirt_resource *res)
 {
 	struct cpumask *mine = to_devirt_cpu(res)->mine;
+	unsigned int cpu;
 
 	mutex_lock(&leased_lock);
+	for_each_cpu(cpu, mine)
+		devirt_guard_stop(cpu);
 	cpumask_andnot(leased, leased, mine);
 	devirt_cpu_update();
 	devirt_cpu_unwatch();

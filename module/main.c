@@ -20,6 +20,7 @@
 #include "compat/compat.h"
 #include "cpu.h"
 #include "function.h"
+#include "guard.h"
 #include "hook.h"
 #include "hostattr.h"
 #include "partition.h"
@@ -545,6 +546,7 @@ static int (*const devirt_inits[])(void) = {
 	devirt_set_init,
 	devirt_partition_init,
 	devirt_task_init,
+	devirt_guard_init,
 	devirt_cpu_init,
 	devirt_sriov_init,
 	devirt_hook_init,
@@ -556,6 +558,7 @@ static void (*const devirt_exits[])(void) = {
 	devirt_set_exit,
 	devirt_partition_exit,
 	devirt_task_exit,
+	devirt_guard_exit,
 	devirt_cpu_exit,
 	devirt_sriov_exit,
 	devirt_hook_exit,

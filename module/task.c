@@ -32,6 +32,7 @@
 
 #include "arrival.h"
 #include "compat/compat.h"
+#include "guard.h"
 #include "note.h"
 #include "partition.h"
 #include "task.h"
@@ -403,6 +404,7 @@ void devirt_task_look_all(void)
 {
 	mutex_lock(&devirt_place_lock);
 	devirt_task_replace();
+	/* Without memory: the guard sees them. */
 	if (!cpumask_empty(devirt_place_leased))
 		devirt_task_evict();
 	mutex_unlock(&devirt_place_lock);
@@ -511,6 +513,7 @@ int devirt_task_confine(struct pid *process, const struct cpumask *home)
 	unsigned int count = DEVIRT_TASK_SLACK;
 	LIST_HEAD(spare);
 	LIST_HEAD(todo);
+	unsigned int cpu;
 	int err;
 
 	rcu_read_lock();
@@ -529,6 +532,8 @@ int devirt_task_confine(struct pid *process, const struct cpumask *home)
 		for_each_thread(leader, task)
 			devirt_task_note(task, home, &spare, &todo);
 	}
+	for_each_cpu(cpu, home)
+		devirt_guard_own_process(cpu, pid_nr(process));
 	/* And its helpers, now that its threads have their notes. */
 	for_each_process(task) {
 		if (devirt_task_helper(task, process, NULL))
@@ -578,6 +583,7 @@ int devirt_task_pin(struct devirt_task **spare, unsigned int cpu,
 	cpumask_copy(devirt_task_mask(rec, DEVIRT_HEIR), heir);
 	spin_unlock_irqrestore(&devirt_notes_lock, flags);
 
+	devirt_guard_own_thread(cpu, current);
 	devirt_note_place(rec);
 	/* What was done to it before it was at home is no drift. */
 	rec->drifted = false;

@@ -20,6 +20,7 @@
 #include "guard.h"
 #include "hostirq.h"
 #include "partition.h"
+#include "power.h"
 #include "resource.h"
 #include "stats.h"
 #include "task.h"
@@ -28,6 +29,7 @@ struct devirt_cpu {
 	struct devirt_resource res;
 	cpumask_var_t mine;	/* of the first record: the CPUs of all */
 	struct devirt_core_base *base;
+	struct devirt_power power;
 };
 
 /*
@@ -76,11 +78,9 @@ static int devirt_cpu_check(struct devirt_resource *res)
 		return devirt_refuse(res, DEVIRT_REASON_NO_CPU, -ENODEV, "%u", rec->cpu);
 	if (!cpu_online(rec->cpu))
 		return devirt_refuse(res, DEVIRT_REASON_CPU_OFFLINE, -ENODEV, "%u", rec->cpu);
-	if (rec->latency_us)
-		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP,
-				     "cpu.latency_us");
-	if (rec->min_khz)
-		return devirt_refuse(res, DEVIRT_REASON_UNSUPPORTED, -EOPNOTSUPP, "cpu.min_khz");
+	err = devirt_power_check(res);
+	if (err)
+		return err;
 	for (i = 0; i < res->index && rec->role == DEVIRT_ROLE_VCPU; i++) {
 		other = &res->set->res[i]->rec.cpu;
 		if (res->set->res[i]->ops == res->ops && other->role == rec->role &&
@@ -275,11 +275,16 @@ static void devirt_cpu_unlease(struct devirt_resource *res)
 static int devirt_cpu_acquire(struct devirt_resource *res)
 {
 	struct devirt_cpu *cpu = to_devirt_cpu(res);
-	int err = 0;
+	int err;
 
+	err = devirt_power_acquire(&cpu->power, res);
+	if (err)
+		return err;
 	if (res == devirt_cpu_first(res))
 		err = devirt_cpu_lease(res);
-	if (!err)
+	if (err)
+		devirt_power_release(&cpu->power);
+	else
 		/* It was taken with the first, so what it counts begins here. */
 		devirt_core_base_take(cpu->base, res->rec.cpu.cpu);
 	return err;
@@ -289,6 +294,7 @@ static int devirt_cpu_release(struct devirt_resource *res)
 {
 	if (res == devirt_cpu_first(res))
 		devirt_cpu_unlease(res);
+	devirt_power_release(&to_devirt_cpu(res)->power);
 	return 0;
 }
 

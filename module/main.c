@@ -24,6 +24,7 @@
 #include "hook.h"
 #include "hostattr.h"
 #include "partition.h"
+#include "power.h"
 #include "sriov.h"
 #include "stats.h"
 #include "task.h"
@@ -547,6 +548,7 @@ static int (*const devirt_inits[])(void) = {
 	devirt_partition_init,
 	devirt_task_init,
 	devirt_guard_init,
+	devirt_power_init,
 	devirt_cpu_init,
 	devirt_sriov_init,
 	devirt_hook_init,
@@ -559,6 +561,7 @@ static void (*const devirt_exits[])(void) = {
 	devirt_partition_exit,
 	devirt_task_exit,
 	devirt_guard_exit,
+	devirt_power_exit,
 	devirt_cpu_exit,
 	devirt_sriov_exit,
 	devirt_hook_exit,

@@ -323,6 +323,7 @@ TEST("apply of CPUs")
 					rec_cpu(3, DEVIRT_ROLE_NONE, 0) };
 
 	nth_setup();
+	cpus[0].cpu.latency_us = 20;
 	describe(2, cpus);
 	nth_all("apply of CPUs", prepare_new, apply, apply_again);
 }

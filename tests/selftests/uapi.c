@@ -610,8 +610,9 @@ TEST("kind cpu: each field out of range is refused")
 	UNSUPPORTED(rec_cpu(5, ~0U, 0), , "cpu.role");
 	INVALID(rec_cpu(5, DEVIRT_ROLE_NONE, 1), , "cpu.vcpu");
 	INVALID(rec_cpu(5, DEVIRT_ROLE_EMULATOR, ~0U), , "cpu.vcpu");
-	UNSUPPORTED(rec_cpu(5, 0, 0), r.cpu.latency_us = 1, "cpu.latency_us");
-	UNSUPPORTED(rec_cpu(5, 0, 0), r.cpu.min_khz = 1, "cpu.min_khz");
+	INVALID(rec_cpu(5, 0, 0), r.cpu.latency_us = 0x7fffffff, "cpu.latency_us");
+	INVALID(rec_cpu(5, 0, 0), r.cpu.latency_us = ~0U, "cpu.latency_us");
+	REFUSED(rec_cpu(5, 0, 0), r.cpu.min_khz = 1, -EOPNOTSUPP, DEVIRT_REASON_NO_CPUFREQ, "5");
 	unused_words(rec_cpu(5, 0, 0), sizeof(struct devirt_record_cpu));
 }
 

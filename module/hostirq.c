@@ -38,6 +38,8 @@
 #define DEVIRT_WQ_CPUMASK	"devices/virtual/workqueue/cpumask"
 /* From a change that a probe has told to looking at it. */
 #define DEVIRT_HOSTIRQ_LATE	msecs_to_jiffies(10)
+/* So many ticks a CPU may need to free the vector of an interrupt that has left. */
+#define DEVIRT_HOSTIRQ_BUSY	10
 #define DEVIRT_WQ_TEXT		2400	/* hexadecimal digits and commas for 8192 CPUs */
 
 /**
@@ -451,6 +453,19 @@ out:
 	return err ?: wq_err;
 }
 
+/*
+ * At once. One that has just moved is busy for a moment, and irq_set_affinity()
+ * alone would leave it until it fires next, where it is.
+ */
+static int devirt_hostirq_move(unsigned int irq, const struct cpumask *mask)
+{
+	int err, tries = DEVIRT_HOSTIRQ_BUSY;
+
+	while ((err = irq_force_affinity(irq, mask)) == -EBUSY && --tries)
+		schedule_timeout_uninterruptible(1);
+	return err ? irq_set_affinity(irq, mask) : 0;
+}
+
 /**
  * devirt_hostirq_lend - set the affinity of a leased device's interrupt
  * @irq: its number
@@ -484,7 +499,7 @@ int devirt_hostirq_lend(unsigned int irq, const struct cpumask *mask, struct cpu
 	}
 	if (!err) {
 		WRITE_ONCE(hostirq_placer, current);
-		err = irq_set_affinity(irq, mask);
+		err = devirt_hostirq_move(irq, mask);
 		WRITE_ONCE(hostirq_placer, NULL);
 	}
 	mutex_unlock(&hostirq_lock);

@@ -89,7 +89,7 @@ struct devirt_vector {
  * @pdev: the function; the caller has a reference
  * @index: of its record
  * @policy: DEVIRT_IRQ_*
- * @lock: guards what follows; inside the device's lock, outside of VFIO's
+ * @lock: guards what follows; outside of hook.c's, and of all of VFIO's
  * @stopped: it is being given back, so nothing is placed any more
  * @watching: changes of KVM's routing are noticed
  * @type: VFIO_PCI_*_IRQ_INDEX that the tokens are for
@@ -540,10 +540,13 @@ static void devirt_irq_loosen(struct devirt_irqs *irqs, unsigned int irq, int ho
 
 static int devirt_irq_fix(struct devirt_irqs *irqs, unsigned int irq, unsigned int cpu)
 {
-	int err = devirt_hostirq_lend(irq, cpumask_of(cpu), irqs->placed ? NULL : irqs->loose);
+	int err;
 
-	if (!err)
-		irq_set_status_flags(irq, IRQ_NO_BALANCING);
+	/* First, so that it isn't taken for the host's on a leased CPU. */
+	irq_set_status_flags(irq, IRQ_NO_BALANCING);
+	err = devirt_hostirq_lend(irq, cpumask_of(cpu), irqs->placed ? NULL : irqs->loose);
+	if (err)
+		irq_clear_status_flags(irq, IRQ_NO_BALANCING);
 	return err;
 }
 
@@ -664,30 +667,41 @@ static bool devirt_vector_place(struct devirt_irqs *irqs, struct devirt_vector *
 }
 
 /*
- * Its driver, with all locks that keep its vectors from being freed; NULL, with
- * the device locked only, if that isn't VFIO. Who unbinds it may hold the
- * device's lock until the VMM closes it, so a VMM's thread must not wait for it.
+ * Take all locks that keep its vectors from being freed. @core is its driver, or
+ * NULL if that isn't VFIO. Nobody waits here: who unbinds the device holds its
+ * lock until the VMM has closed it; and who opens or closes it resets it only if
+ * it gets that lock at once, so that it must be free for whoever has VFIO's.
  */
-static struct vfio_pci_core_device *devirt_irqs_lock_core(struct devirt_irqs *irqs)
+static int devirt_irqs_lock_core(struct devirt_irqs *irqs, struct vfio_pci_core_device **core)
 {
-	struct vfio_pci_core_device *core = NULL;
 	struct device *dev = &irqs->pdev->dev;
+	struct vfio_pci_core_device *vfio = NULL;
 
+	lockdep_assert_held(&irqs->lock);
+	if (!device_trylock(dev))
+		return -EAGAIN;
 	if (dev->driver && !strcmp(dev->driver->name, DEVIRT_VFIO_DRIVER))
-		core = pci_get_drvdata(irqs->pdev);
-	if (!core || core->vdev.dev != dev || core->pdev != irqs->pdev)
-		return NULL;
-	mutex_lock(&core->vdev.dev_set->lock);
-	mutex_lock(&core->igate);
-	return core;
+		vfio = pci_get_drvdata(irqs->pdev);
+	if (vfio && (vfio->vdev.dev != dev || vfio->pdev != irqs->pdev))
+		vfio = NULL;
+	if (vfio && !mutex_trylock(&vfio->vdev.dev_set->lock)) {
+		device_unlock(dev);
+		return -EAGAIN;
+	}
+	if (vfio)
+		mutex_lock(&vfio->igate);
+	*core = vfio;
+	return 0;
 }
 
-static void devirt_irqs_unlock_core(struct vfio_pci_core_device *core)
+static void devirt_irqs_unlock_core(struct devirt_irqs *irqs, struct vfio_pci_core_device *core)
 {
-	if (!core)
-		return;
-	mutex_unlock(&core->igate);
-	mutex_unlock(&core->vdev.dev_set->lock);
+	if (core)
+		mutex_unlock(&core->igate);
+	/* In this order: who waits for VFIO's wants the device's next. */
+	device_unlock(&irqs->pdev->dev);
+	if (core)
+		mutex_unlock(&core->vdev.dev_set->lock);
 }
 
 /* Notice, or don't, that the guest wants one at another vCPU. */
@@ -713,55 +727,62 @@ bool devirt_irqs_followed(const struct devirt_irqs *irqs)
 	return READ_ONCE(irqs->watching);
 }
 
+/* What there is now, and whether hostirq.c has to look at it; was any placed? */
+static bool devirt_irqs_pass(struct devirt_irqs *irqs, int type, u32 routes, bool *settle)
+{
+	unsigned int line = irqs->line;
+	struct devirt_vector *vec;
+	bool changed = false;
+	u32 i;
+
+	devirt_irqs_look(irqs, type, routes);
+	devirt_irqs_forget(irqs, type);
+	*settle = line && !irqs->line;
+	for (i = 0; i < irqs->max; i++) {
+		vec = &irqs->vectors[i];
+		changed |= devirt_vector_place(irqs, vec, type);
+		*settle |= vec->irq && vec->home == DEVIRT_HOME_NONE;
+	}
+	return changed;
+}
+
 /**
  * devirt_irqs_place - put all that there are now where they belong
  * @irqs: the interrupts
  * @vmm: the process whose guest they are for, or NULL
- * @wait: for the device's lock, as a VMM must not
  *
- * May sleep. Return: 0; -EAGAIN if @wait is false and somebody has that lock.
+ * May sleep. Return: 0; -EAGAIN if somebody has the device locked: call again.
  */
-int devirt_irqs_place(struct devirt_irqs *irqs, struct pid *vmm, bool wait)
+int devirt_irqs_place(struct devirt_irqs *irqs, struct pid *vmm)
 {
+	bool changed = false, settle = false;
 	struct vfio_pci_core_device *core;
-	bool changed = false, settle;
-	unsigned int placed, line;
-	u32 i, routes;
-	int type;
+	unsigned int placed;
+	u32 routes;
+	int err;
 
-	if (wait)
-		device_lock(&irqs->pdev->dev);
-	else if (!device_trylock(&irqs->pdev->dev))
-		return -EAGAIN;
 	mutex_lock(&irqs->lock);
 	if (irqs->stopped) {
 		mutex_unlock(&irqs->lock);
-		device_unlock(&irqs->pdev->dev);
 		return 0;
 	}
 	routes = devirt_irqs_ask(irqs, vmm);
-	core = devirt_irqs_lock_core(irqs);
-	type = core ? core->irq_type : VFIO_PCI_NUM_IRQS;
-	line = irqs->line;
-	devirt_irqs_look(irqs, type, routes);
-	devirt_irqs_forget(irqs, type);
-	settle = line && !irqs->line;
-	for (i = 0; i < irqs->max; i++) {
-		changed |= devirt_vector_place(irqs, &irqs->vectors[i], type);
-		settle |= irqs->vectors[i].irq && irqs->vectors[i].home == DEVIRT_HOME_NONE;
+	err = devirt_irqs_lock_core(irqs, &core);
+	if (!err) {
+		changed = devirt_irqs_pass(irqs, core ? core->irq_type : VFIO_PCI_NUM_IRQS,
+					   routes, &settle);
+		devirt_irqs_unlock_core(irqs, core);
+		/* With one home there is nothing to follow. */
+		devirt_irqs_watch(irqs, routes && irqs->count > 1);
 	}
 	placed = irqs->placed;
-	devirt_irqs_unlock_core(core);
-	/* With one home there is nothing to follow. */
-	devirt_irqs_watch(irqs, routes && irqs->count > 1);
 	mutex_unlock(&irqs->lock);
-	device_unlock(&irqs->pdev->dev);
 	if (settle)
 		devirt_cpu_settle();
 	if (changed)
 		devirt_event(irqs->part, DEVIRT_EVENT_IRQS, .record = &irqs->index,
 			     .value = placed);
-	return 0;
+	return err;
 }
 
 /**
@@ -769,14 +790,14 @@ int devirt_irqs_place(struct devirt_irqs *irqs, struct pid *vmm, bool wait)
  * @irqs: the interrupts
  *
  * Allocates nothing. Before the CPUs are given back; if the device is in use
- * still, hostirq.c has its interrupts then. Call it again later: a message's
- * number may have to wait for the device's lock. May sleep.
+ * still, hostirq.c has its interrupts then. Call it again later: messages may
+ * have to wait for whoever has the device locked. May sleep.
  */
 void devirt_irqs_release(struct devirt_irqs *irqs)
 {
-	bool locked = device_trylock(&irqs->pdev->dev);
 	struct vfio_pci_core_device *core = NULL;
 	struct devirt_vector *vec;
+	int err;
 	u32 i;
 
 	mutex_lock(&irqs->lock);
@@ -784,22 +805,17 @@ void devirt_irqs_release(struct devirt_irqs *irqs)
 	devirt_irqs_watch(irqs, false);
 	if (irqs->line)
 		devirt_irq_loosen(irqs, irqs->line, irqs->vectors[0].home);
-	if (locked)
-		core = devirt_irqs_lock_core(irqs);
+	err = devirt_irqs_lock_core(irqs, &core);
 	for (i = 0; i < irqs->max; i++) {
 		vec = &irqs->vectors[i];
-		if (!vec->irq)
+		if (!vec->irq || (err && vec->irq != irqs->line))
 			continue;
-		if (vec->home != DEVIRT_HOME_NONE && vec->irq != irqs->line && core &&
-		    vec->irq == devirt_irqs_number(irqs, core->irq_type, i))
+		if (core && vec->irq == devirt_irqs_number(irqs, core->irq_type, i))
 			devirt_irq_loosen(irqs, vec->irq, vec->home);
-		else if (vec->irq != irqs->line && !locked)
-			continue;
 		devirt_vector_forget(irqs, vec);
 	}
 	irqs->line = 0;
-	devirt_irqs_unlock_core(core);
+	if (!err)
+		devirt_irqs_unlock_core(irqs, core);
 	mutex_unlock(&irqs->lock);
-	if (locked)
-		device_unlock(&irqs->pdev->dev);
 }

@@ -18,7 +18,7 @@ void devirt_irqs_add(struct devirt_irqs *irqs);
 void devirt_irqs_remove(struct devirt_irqs *irqs);
 void devirt_irqs_free(struct devirt_irqs *irqs);
 bool devirt_irqs_note(struct devirt_irqs *irqs, const void __user *arg);
-int devirt_irqs_place(struct devirt_irqs *irqs, struct pid *vmm, bool wait);
+int devirt_irqs_place(struct devirt_irqs *irqs, struct pid *vmm);
 void devirt_irqs_release(struct devirt_irqs *irqs);
 void devirt_irqs_changing(struct devirt_irqs *irqs);
 void devirt_irqs_changed(struct devirt_irqs *irqs, unsigned int changes);

@@ -34,6 +34,8 @@
 #include "user.h"
 #include "vcpu.h"
 
+/* Until the next try, when somebody has the device locked. */
+#define DEVIRT_USER_DELAY	msecs_to_jiffies(10)
 /* So many threads of a VMM may make ioctls of one device at the same time. */
 #define DEVIRT_CALLS	4
 
@@ -102,7 +104,7 @@ struct devirt_user {
 	struct devirt_call calls[DEVIRT_CALLS];
 	struct callback_head reroute;
 	atomic_t rerouting;
-	struct work_struct later;
+	struct delayed_work later;
 	atomic_t changes;
 	struct rcu_head rcu;
 };
@@ -223,16 +225,25 @@ static void devirt_user_recognise(struct devirt_user *user, struct pid *pid)
 
 static void devirt_user_later(struct work_struct *work)
 {
-	struct devirt_user *user = container_of(work, struct devirt_user, later);
+	struct devirt_user *user = container_of(to_delayed_work(work), struct devirt_user,
+						later);
 	unsigned int changes = atomic_xchg(&user->changes, 0);
 	struct pid *vmm;
+	int err;
 
 	mutex_lock(&user->lock);
 	vmm = get_pid(user->vmm);
 	mutex_unlock(&user->lock);
-	devirt_irqs_place(user->irqs, vmm, true);
+	err = devirt_irqs_place(user->irqs, vmm);
 	put_pid(vmm);
-	devirt_irqs_changed(user->irqs, changes);
+	if (err) {
+		/* This work's reference goes on to its next run. */
+		atomic_add(changes, &user->changes);
+		if (queue_delayed_work(devirt_wq, &user->later, DEVIRT_USER_DELAY))
+			return;
+	} else {
+		devirt_irqs_changed(user->irqs, changes);
+	}
 	devirt_user_put(user);
 }
 
@@ -240,7 +251,7 @@ static void devirt_user_later(struct work_struct *work)
 static void devirt_user_queue(struct devirt_user *user, unsigned int changes)
 {
 	atomic_add(changes, &user->changes);
-	if (!queue_work(devirt_wq, &user->later))
+	if (!queue_delayed_work(devirt_wq, &user->later, 0))
 		devirt_user_put(user);
 }
 
@@ -254,7 +265,7 @@ static void devirt_user_place(struct devirt_user *user, unsigned int changes)
 	user->vmm = get_pid(vmm);
 	mutex_unlock(&user->lock);
 	put_pid(old);
-	if (devirt_irqs_place(user->irqs, vmm, false)) {
+	if (devirt_irqs_place(user->irqs, vmm)) {
 		devirt_user_queue(user, changes);
 		return;
 	}
@@ -346,7 +357,7 @@ void devirt_user_closing(struct device *dev)
 	user = devirt_user_find(dev);
 	if (user && kref_get_unless_zero(&user->ref)) {
 		devirt_irqs_changing(user->irqs);
-		/* It waits for the end of that. */
+		/* Which gets nowhere before the device is closed. */
 		devirt_user_queue(user, 1);
 	}
 	rcu_read_unlock();
@@ -431,7 +442,7 @@ struct devirt_user *devirt_user_watch(struct devirt_resource *res, struct pci_de
 	user->index = res->index;
 	mutex_init(&user->lock);
 	INIT_LIST_HEAD(&user->told);
-	INIT_WORK(&user->later, devirt_user_later);
+	INIT_DELAYED_WORK(&user->later, devirt_user_later);
 	for (i = 0; i < DEVIRT_CALLS; i++)
 		user->calls[i].user = user;
 	user->irqs = devirt_irqs_create(res, pdev, irq);

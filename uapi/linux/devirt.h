@@ -166,10 +166,13 @@ struct devirt_vfio {
  * @cpu: with DEVIRT_IRQ_FIXED the CPU, else zero
  *
  * Applied whenever a VMM sets up the device's interrupts (VFIO_DEVICE_SET_IRQS),
- * before that call returns to it. With DEVIRT_IRQ_FOLLOW a vector goes to the
- * CPU of the vCPU that KVM's routing names, else the partition's vCPUs take
- * turns; in a partition without vCPUs it stays where the kernel puts it. While
- * they are placed nobody else can move them: writes to /proc/irq fail (EIO).
+ * before that call returns to it, and again when the guest moves one. With
+ * DEVIRT_IRQ_FOLLOW a vector goes to the CPU of the vCPU that KVM's routing names,
+ * else the partition's vCPUs take turns; in a partition without vCPUs it stays
+ * where the kernel puts it. Those on a CPU of the partition nobody else can move:
+ * writes to /proc/irq fail. With DEVIRT_IRQ_HOUSEKEEPING, in a partition without
+ * vCPUs, and where a legacy line is shared with another device, they are treated
+ * as the host's: off all CPUs that are leased, else wherever somebody puts them.
  */
 struct devirt_irq {
 	__u32 policy;
@@ -488,8 +491,14 @@ struct devirt_attach {
  * DEVIRT_ATTACH - this process is the partition's VMM (on a partition)
  *
  * A process that uses one of the partition's devices through VFIO is attached by
- * that, so this is for partitions without a device, and for pinning from before
- * the device is opened.
+ * that, before its ioctl of the device returns, so this is for partitions without
+ * a device, and for pinning from before the device is opened. The first that makes
+ * an ioctl of such a device is the VMM, privileged or not, until it ends; opening
+ * the device, or having its descriptor, is no use of it. Any other process that
+ * does meanwhile isn't, and a child of the VMM is another process: for each there
+ * is one DEVIRT_EVENT_USER a device, and nothing else is done to it. The same if
+ * it is another partition's VMM. When the VMM has ended the next user takes its
+ * place. vCPUs that exist by then are pinned when they are entered next.
  *
  * From now on each of its threads that enters a vCPU which the description
  * names runs on that vCPU's CPU, from its first guest instruction on. Call it

@@ -13,10 +13,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "lease.h"
+#include "device.h"
 #include "tap.h"
 
 /* Far more than any operation makes: one that never ends has gone wrong. */
@@ -388,6 +389,56 @@ TEST("attach")
 	nth_setup();
 	describe(2, cpus);
 	nth_all("attach", prepare_held, attach, close_part);
+}
+
+static struct vfio vfio;
+
+/* Opened, and used by nobody yet. */
+static int prepare_open(void)
+{
+	int part = prepare_held();
+
+	REQUIRE_EQ(vfio_open(&vfio, EDU), 0);
+	return part;
+}
+
+/* Its interrupt is set up; this process is recognised by that, and it is placed. */
+static int use(int fd)
+{
+	int event = eventfd(0, EFD_CLOEXEC), err;
+
+	if (event < 0)
+		return -errno;
+	err = device_irqs(&vfio, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &event);
+	close(event);
+	return err;
+}
+
+/* Without faults it succeeds, and all that was to be done for it is done then. */
+static void use_again(int fd, int err)
+{
+	struct devirt_get arg;
+	int irq;
+
+	device_irqs_off(&vfio, VFIO_PCI_MSI_IRQ_INDEX);
+	CHECK_EQ(use(fd), 0);
+	CHECK_EQ(irqs_of(EDU, &irq), 1);
+	CHECK_EQ(irq_affinity(irq), 1 << 3);
+	CHECK(lease_get(fd, &arg, NULL, 0) == -EMSGSIZE && arg.vmm == (unsigned int)getpid());
+	vfio_close(&vfio);
+	close(fd);
+}
+
+TEST("the first use of a device, and where its interrupts are")
+{
+	struct devirt_record all[] = { rec_pci(EDU), rec_cpu(2, DEVIRT_ROLE_VCPU, 0),
+				       rec_cpu(3, DEVIRT_ROLE_NONE, 0) };
+
+	all[0].pci.irq.policy = DEVIRT_IRQ_FIXED;
+	all[0].pci.irq.cpu = 3;
+	nth_setup();
+	describe(3, all);
+	nth_all("first use", prepare_open, use, use_again);
 }
 
 static int release(int fd)

@@ -132,9 +132,10 @@ static bool devirt_guard_count(struct devirt_guard *guard, const struct task_str
 	WRITE_ONCE(guard->names[i].kind, devirt_guard_kind(task));
 	WRITE_ONCE(guard->names[i].pid, task->pid);
 	WRITE_ONCE(guard->names[i].count, guard->names[i].count + 1);
-	/* Filled in before others find it. */
-	if (first)
+	if (first) {
+		/* Filled in before others find it: devirt_guard_tell(). */
 		smp_store_release(&guard->used, used + 1);
+	}
 	return first;
 }
 

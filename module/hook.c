@@ -30,12 +30,16 @@
  * @module: that has the function; NULL if it is the kernel's own
  * @wishes: how many wait for it
  * @placed: it is there
+ * @stays: it isn't taken out when nobody waits any more: placing it takes longer
+ *	than leasing a device, and what it is at is called when a device is opened or
+ *	set up, and not on the way into a guest
  */
 struct devirt_probe {
 	struct kprobe kprobe;
 	const char *module;
 	unsigned int wishes;
 	bool placed;
+	bool stays;
 };
 
 static int devirt_hook_run_vcpu(struct kprobe *probe, struct pt_regs *regs)
@@ -135,11 +139,13 @@ static struct devirt_probe probes[DEVIRT_HOOKS] = {
 	[DEVIRT_HOOK_VFIO_IOCTL] = {
 		.kprobe.symbol_name = "vfio_pci_core_ioctl",
 		.kprobe.pre_handler = devirt_hook_vfio_ioctl,
+		.stays = true,
 		.module = "vfio_pci_core",
 	},
 	[DEVIRT_HOOK_VFIO_CLOSE] = {
 		.kprobe.symbol_name = "vfio_pci_core_close_device",
 		.kprobe.pre_handler = devirt_hook_vfio_close,
+		.stays = true,
 		.module = "vfio_pci_core",
 	},
 	[DEVIRT_HOOK_IRQ_ROUTING] = {
@@ -217,7 +223,7 @@ static void devirt_hook_tidy(struct work_struct *work)
 
 	mutex_lock(&hook_lock);
 	for (id = 0; id < DEVIRT_HOOKS; id++) {
-		if (!probes[id].wishes)
+		if (!probes[id].wishes && !probes[id].stays)
 			devirt_hook_unplace(&probes[id]);
 	}
 	mutex_unlock(&hook_lock);

@@ -6,7 +6,8 @@ is recognised, and the interrupts of its VF are handled on its cores.
 QEMU is started as always: no `devirt run`, no attach. What counts is the kernel's
 own trace: kvm:kvm_entry by CPU, and irq:irq_handler_entry of VFIO's handlers by
 CPU, from before the guest starts to its end: packets are received, then again
-after its driver was reloaded, and after a reboot. irqbalance runs meanwhile.
+after its driver was reloaded, and after a reboot. irqbalance runs meanwhile. How many may be in the
+environment as PACKETS.
 Beside it the same without devirt.
 """
 import json
@@ -19,7 +20,7 @@ sys.dont_write_bytecode = True
 from e2e import (PATIENCE, PF, SYSFS, VF_UP, Entries, Run, address_pf, conf, exists, main, must,
                  note, qemu, read, wait_until, write)
 
-PACKETS = 10000
+PACKETS = int(os.environ.get('PACKETS', '10000'))
 CORES = [2, 3]
 
 # Does what it is told on its console: a line each.

@@ -7,7 +7,8 @@
 # make demo             the main job, in the emulated machine
 # make check            all tests, in the emulated machine, on every kernel
 #                       (KERNEL=6.12 for one, TESTS=name for some)
-# make bench            durations side by side with what people use today
+# make bench            durations side by side with what people use today (BENCH=name
+#                       for another comparison, see scripts/bench)
 # make clean
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -38,8 +39,10 @@ demo:
 check:
 	scripts/check $(addprefix --kernel ,$(KERNEL)) $(TESTS)
 
+BENCH ?= vfs
+
 bench:
-	scripts/bench
+	scripts/bench $(BENCH)
 
 clean:
 	rm -rf build

@@ -1,59 +1,83 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * switches CPU COUNT - what a switch from one task to another costs: two
- * processes on one CPU hand a token to and fro, COUNT times. Prints the
- * nanoseconds that took, by the clock, which scripts/vm --clock icount makes one
- * of instructions.
+ * switches CPU N ROUNDS: two threads on one CPU hand a token to and fro through
+ * pipes, which makes the kernel switch between them N times in each round.
+ * Prints for each round how many nanoseconds that took and how many switches the
+ * kernel counted.
  */
+#include <err.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-static void hand_over(int from, int to, long count, int first)
-{
-	char token = 0;
+static int there[2], back[2];
 
-	if (first && write(to, &token, 1) != 1)
-		exit(1);
-	while (count-- > 0) {
-		if (read(from, &token, 1) != 1 || write(to, &token, 1) != 1)
-			exit(1);
-	}
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static long switches(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nvcsw + usage.ru_nivcsw;
+}
+
+static void pass(int from, int to)
+{
+	char token;
+
+	if (read(from, &token, 1) != 1 || write(to, &token, 1) != 1)
+		err(1, "pipe");
+}
+
+static void *partner(void *arg)
+{
+	for (;;)
+		pass(there[0], back[1]);
+	return NULL;
 }
 
 int main(int argc, char **argv)
 {
-	struct timespec begin, end;
-	int there[2], back[2], status;
+	unsigned long count, rounds, i;
+	pthread_t thread;
+	long long start;
 	cpu_set_t set;
-	long count;
-	pid_t pid;
+	long before;
 
-	if (argc != 3)
-		return 2;
+	if (argc != 4)
+		errx(2, "usage: switches CPU N ROUNDS");
 	CPU_ZERO(&set);
 	CPU_SET(atoi(argv[1]), &set);
-	/* A round is two switches. */
-	count = atol(argv[2]) / 2;
-	if (sched_setaffinity(0, sizeof(set), &set) || pipe(there) || pipe(back)) {
-		perror(argv[0]);
-		return 1;
+	count = strtoul(argv[2], NULL, 0);
+	rounds = strtoul(argv[3], NULL, 0);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		err(1, "CPU %s", argv[1]);
+	if (pipe(there) || pipe(back))
+		err(1, "pipe");
+	if (pthread_create(&thread, NULL, partner, NULL))
+		errx(1, "pthread_create");
+	while (rounds--) {
+		before = switches();
+		start = now();
+		for (i = 0; i < count / 2; i++) {
+			if (write(there[1], "", 1) != 1)
+				err(1, "pipe");
+			if (read(back[0], &(char){ 0 }, 1) != 1)
+				err(1, "pipe");
+		}
+		printf("%lld %ld\n", now() - start, switches() - before);
+		fflush(stdout);
 	}
-	pid = fork();
-	if (!pid) {
-		hand_over(there[0], back[1], count, 0);
-		return 0;
-	}
-	hand_over(back[0], there[1], 1000, 1);
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	hand_over(back[0], there[1], count - 1000 - 1, 0);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	if (read(back[0], &status, 1) != 1 || waitpid(pid, &status, 0) != pid || status)
-		return 1;
-	printf("%lld\n", (end.tv_sec - begin.tv_sec) * 1000000000LL +
-			 end.tv_nsec - begin.tv_nsec);
 	return 0;
 }

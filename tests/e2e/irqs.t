@@ -185,7 +185,10 @@ def test(tap):
     balance = Run('irqbalance', '--foreground', '--interval=1')
     try:
         leased(tap)
-        unleased(tap)
+        if PACKETS >= 10000:
+            unleased(tap)
+        else:
+            note('without devirt: only measured with 10000 packets or more')
         tap.ok(not balance.ended, 'irqbalance ran all the time', balance.output)
     finally:
         balance.process.kill()

@@ -178,8 +178,27 @@ def unleased(tap):
     tap.ok(total > on, 'without a lease: interrupts are seen on other CPUs', counts)
 
 
+def affinities():
+    """What irqbalance changes: the affinity of every interrupt."""
+    found = {}
+    for irq in os.listdir('/proc/irq'):
+        if irq.isdigit():
+            found[irq] = read(f'/proc/irq/{irq}/smp_affinity')
+    return found
+
+
+def unbalance(before):
+    """For the tests that come after this one."""
+    for irq, mask in before.items():
+        try:
+            write(f'/proc/irq/{irq}/smp_affinity', mask)
+        except OSError:
+            pass    # not one that can be moved, or gone
+
+
 def test(tap):
     """With and without."""
+    before = affinities()
     address_pf('10.9.0.1/24')
     must('modprobe', 'vfio-pci')
     balance = Run('irqbalance', '--foreground', '--interval=1')
@@ -192,6 +211,8 @@ def test(tap):
         tap.ok(not balance.ended, 'irqbalance ran all the time', balance.output)
     finally:
         balance.process.kill()
+        balance.process.wait()
+        unbalance(before)
 
 
 main(test)

@@ -505,8 +505,9 @@ TEST("interrupts of a driver that an admin binds during a lease stay off the cor
 	part = lease_mask("bind", 0x30);
 	REQUIRE(part >= 0);
 	REQUIRE_EQ(pci_bind(PAIR_A, "e1000"), 0);
-	/* Its network interface asks for it when it goes up. */
-	command("ip link set $(ls /sys/bus/pci/devices/" PAIR_A "/net) up");
+	/* udev gives its network interface a name; that asks for it when it goes up. */
+	command("udevadm settle");
+	REQUIRE_EQ(command("ip link set $(ls /sys/bus/pci/devices/" PAIR_A "/net) up"), 0);
 	irq = file_number("/sys/bus/pci/devices/" PAIR_A "/irq");
 	REQUIRE(irq > 0);
 	CHECK(irq_used(irq));

@@ -34,9 +34,10 @@ static struct host before;
  * it. A device that pci_setup_device() couldn't name, or that pci_device_add()
  * could only half add, is warned about; the caller isn't told, and stops the
  * machine over what such a device has left behind. vfio_create_group() warns
- * about the group that it didn't make.
+ * about the group that it didn't make, and unregister_irq_proc() about files that
+ * register_irq_proc() couldn't.
  */
-#define SPARED	"pci_setup_device,pci_device_add,vfio_create_group"
+#define SPARED	"pci_setup_device,pci_device_add,vfio_create_group,register_irq_proc"
 
 static void nth_spare_functions(void)
 {

@@ -289,7 +289,7 @@ static bool devirt_irq_handled(unsigned int irq, unsigned int cpu, u32 *total, u
 	if (data) {
 		/* In this order: it is counted on the CPU first. */
 		*total = READ_ONCE(irq_data_to_desc(data)->tot_count);
-		*here = devirt_irq_handled_on(irq_data_to_desc(data), cpu);
+		*here = irq_desc_kstat_cpu(irq_data_to_desc(data), cpu);
 	}
 	rcu_read_unlock();
 	return data;

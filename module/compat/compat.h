@@ -127,20 +127,6 @@ static inline const struct cpumask *devirt_irq_affinity(struct irq_data *data)
 }
 
 /**
- * devirt_irq_handled_on - how often an interrupt was handled on a CPU
- * @desc: the interrupt's; under RCU
- * @cpu: the CPU
- */
-static inline u32 devirt_irq_handled_on(const struct irq_desc *desc, unsigned int cpu)
-{
-#ifdef DEVIRT_HAVE_IRQSTAT
-	return READ_ONCE(per_cpu_ptr(desc->kstat_irqs, cpu)->cnt);
-#else
-	return READ_ONCE(*per_cpu_ptr(desc->kstat_irqs, cpu));
-#endif
-}
-
-/**
  * devirt_override_get - a copy of a function's driver override
  * @pdev: the function
  * @name: the copy, or NULL for none; the caller frees it

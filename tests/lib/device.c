@@ -133,6 +133,40 @@ unsigned long irq_affinity(int irq)
 	return strtoul(text, NULL, 16);
 }
 
+/* What an admin writes to say where it may be handled; 0 or -errno. */
+int irq_write(int irq, unsigned long mask)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lx", mask);
+	return file_write(text, "/proc/irq/%d/smp_affinity", irq);
+}
+
+/* Has somebody asked for it? Then there is a folder of that name. */
+bool irq_used(int irq)
+{
+	struct dirent *entry;
+	char path[64];
+	bool used = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/irq/%d", irq);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		used |= entry->d_type == DT_DIR && entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return used;
+}
+
+/* May an admin move it? Then it may be written as it is. */
+bool irq_movable(int irq)
+{
+	unsigned long mask = irq_affinity(irq);
+
+	return mask && irq_used(irq) && !irq_write(irq, mask);
+}
+
 /* The CPU it is handled on, -errno if that can't be told. */
 int irq_effective(int irq)
 {

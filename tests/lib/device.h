@@ -25,6 +25,9 @@ unsigned int device_read(const struct vfio *vfio, unsigned int reg);
 int irqs_of(const char *addr, int *irqs);
 int line_of(const char *addr);
 unsigned long irq_affinity(int irq);
+int irq_write(int irq, unsigned long mask);
+bool irq_used(int irq);
+bool irq_movable(int irq);
 int irq_effective(int irq);
 unsigned long irq_handled(int irq, int cpu);
 

@@ -126,6 +126,19 @@ int lease_new(const char *name, struct devirt_record *recs, unsigned int count)
 	return err;
 }
 
+/* A lease of all CPUs in @mask, for nobody. */
+int lease_mask(const char *name, unsigned long mask)
+{
+	struct devirt_record recs[CPUS];
+	int cpu, count = 0;
+
+	for (cpu = 0; cpu < CPUS; cpu++) {
+		if (mask & 1UL << cpu)
+			recs[count++] = rec_cpu(cpu, DEVIRT_ROLE_NONE, 0);
+	}
+	return lease_new(name, recs, count);
+}
+
 /* ----------------------------------------------------------------- records */
 
 struct devirt_pci_addr pci_addr(const char *text)
@@ -362,6 +375,20 @@ unsigned long mask_of(pid_t tid)
 	for (cpu = 0; cpu < CPUS; cpu++)
 		mask |= (unsigned long)!!CPU_ISSET(cpu, &set) << cpu;
 	return mask;
+}
+
+/* The CPUs in @mask, and no others, for a task; 0 is the caller. */
+int set_mask(pid_t tid, unsigned long mask)
+{
+	cpu_set_t set;
+	int cpu;
+
+	CPU_ZERO(&set);
+	for (cpu = 0; cpu < CPUS; cpu++) {
+		if (mask & 1UL << cpu)
+			CPU_SET(cpu, &set);
+	}
+	return sched_setaffinity(tid, sizeof(set), &set) ? -errno : 0;
 }
 
 /* Runs @fn in a process of its own, which dies with this one. */

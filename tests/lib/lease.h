@@ -36,6 +36,7 @@ int lease_state(int fd);
 int lease_attach(int fd, pid_t pid);
 int lease_release(int fd);
 int lease_new(const char *name, struct devirt_record *recs, unsigned int count);
+int lease_mask(const char *name, unsigned long mask);
 
 struct devirt_pci_addr pci_addr(const char *text);
 const char *pci_text(const struct devirt_pci_addr *addr);
@@ -60,6 +61,7 @@ void memory_grow(void);
 struct devirt_record rec_scattered(int node);
 
 unsigned long mask_of(pid_t tid);
+int set_mask(pid_t tid, unsigned long mask);
 pid_t spawn(void (*fn)(void *arg), void *arg);
 int send_fd(int sock, int fd);
 int recv_fd(int sock);

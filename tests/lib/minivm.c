@@ -191,6 +191,14 @@ void minivm_free(struct minivm *vm)
 	munmap(vm, sizeof(*vm));
 }
 
+/* After a test that may have been killed: KVM is there, and nothing is traced. */
+void minivm_reset(void)
+{
+	entries_end();
+	if (access("/dev/kvm", F_OK))
+		command("modprobe kvm_amd && udevadm settle");
+}
+
 /* ----------------------------------------------------------------- entries */
 
 #define INSTANCE	"/sys/kernel/tracing/instances/devirt-test"

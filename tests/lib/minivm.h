@@ -51,6 +51,7 @@ void minivm_main(struct minivm *vm);
 bool minivm_ran(const struct minivm *vm, unsigned long exits);
 void minivm_stop(struct minivm *vm);
 void minivm_free(struct minivm *vm);
+void minivm_reset(void);
 
 /* The kernel's own count of VM entries, by CPU, from kvm:kvm_entry. */
 bool entries_begin(void);

@@ -13,16 +13,9 @@
 
 static struct minivm *vm;
 
-static void reset(void)
-{
-	entries_end();
-	if (access("/dev/kvm", F_OK))
-		command("modprobe kvm_amd && udevadm settle");
-}
-
 static void __attribute__((constructor)) set_up(void)
 {
-	tap_reset = reset;
+	tap_reset = minivm_reset;
 }
 
 /* vCPU 0 on the first, and so on; CPUs 2 to 5. */

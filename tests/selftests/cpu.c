@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "lease.h"
+#include "device.h"
 #include "tap.h"
 
 #define WORKQUEUES	"/sys/devices/virtual/workqueue/cpumask"
@@ -32,38 +32,12 @@ static void __attribute__((constructor)) set_up(void)
 	tap_reset = reset;
 }
 
-static int set_mask(pid_t tid, unsigned long mask)
-{
-	cpu_set_t set;
-	int cpu;
-
-	CPU_ZERO(&set);
-	for (cpu = 0; cpu < CPUS; cpu++) {
-		if (mask & 1UL << cpu)
-			CPU_SET(cpu, &set);
-	}
-	return sched_setaffinity(tid, sizeof(set), &set) ? -errno : 0;
-}
-
 static unsigned long workqueues(void)
 {
 	char text[64];
 
 	file_read(text, sizeof(text), WORKQUEUES);
 	return strtoul(text, NULL, 16);
-}
-
-/* All of the CPUs in @mask. */
-static int lease_mask(const char *name, unsigned long mask)
-{
-	struct devirt_record recs[CPUS];
-	int cpu, count = 0;
-
-	for (cpu = 0; cpu < CPUS; cpu++) {
-		if (mask & 1UL << cpu)
-			recs[count++] = rec_cpu(cpu, DEVIRT_ROLE_NONE, 0);
-	}
-	return lease_new(name, recs, count);
 }
 
 static void refused(struct devirt_record *recs, int count, int which, int err,
@@ -388,113 +362,66 @@ TEST("leases that overlap in time end in any order")
 	}
 }
 
-static unsigned long irq_mask(int irq)
-{
-	char text[64];
-
-	if (file_read(text, sizeof(text), "/proc/irq/%d/smp_affinity", irq))
-		return 0;
-	return strtoul(text, NULL, 16);
-}
-
-/* Has somebody asked for it? Then there is a folder of that name. */
-static bool irq_used(int irq)
-{
-	struct dirent *entry;
-	char path[64];
-	bool used = false;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/irq/%d", irq);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		used |= entry->d_type == DT_DIR && entry->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return used;
-}
-
 TEST("interrupts that can be moved leave the core, and return")
 {
 	unsigned long before[512] = {}, mask;
 	int irq, part, moved = 0, i;
-	char path[64], text[16];
 
-	/* Which an admin may move: those may be written as they are. */
 	for (irq = 1; irq < 512; irq++) {
-		mask = irq_mask(irq);
-		snprintf(text, sizeof(text), "%lx", mask);
-		snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity", irq);
-		if (mask && irq_used(irq) && !file_write(text, "%s", path))
-			before[irq] = mask;
+		if (irq_movable(irq))
+			before[irq] = irq_affinity(irq);
 	}
 	/* One that is nowhere else. */
 	for (irq = 511; irq > 0 && !before[irq]; irq--)
 		;
 	REQUIRE(irq > 0);
-	REQUIRE_EQ(file_write("20", "/proc/irq/%d/smp_affinity", irq), 0);
+	REQUIRE_EQ(irq_write(irq, 0x20), 0);
 	part = lease_mask("irqs", 0x30);
 	REQUIRE(part >= 0);
 	for (i = 1; i < 512; i++) {
-		mask = irq_mask(i);
+		mask = irq_affinity(i);
 		if (before[i] && mask) {
 			CHECK(!(mask & 0x30), "irq %d: %#lx", i, mask);
 			moved++;
 		}
 	}
 	CHECK(moved > 5, "%d", moved);
-	CHECK_EQ(irq_mask(irq), 0x0f);
+	CHECK_EQ(irq_affinity(irq), 0x0f);
 	close(part);
-	CHECK_EQ(irq_mask(irq), 0x20);
-	snprintf(text, sizeof(text), "%lx", before[irq]);
-	REQUIRE_EQ(file_write(text, "/proc/irq/%d/smp_affinity", irq), 0);
+	CHECK_EQ(irq_affinity(irq), 0x20);
+	REQUIRE_EQ(irq_write(irq, before[irq]), 0);
 	for (i = 1; i < 512; i++)
-		CHECK(!before[i] || irq_mask(i) == before[i], "irq %d: %#lx", i, irq_mask(i));
-}
-
-/* An interrupt that an admin may move, from @from on downwards. */
-static int movable_irq(int from)
-{
-	char path[64], text[16];
-	unsigned long mask;
-
-	for (; from > 0; from--) {
-		mask = irq_mask(from);
-		snprintf(text, sizeof(text), "%lx", mask);
-		snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity", from);
-		if (mask && irq_used(from) && !file_write(text, "%s", path))
-			break;
-	}
-	return from;
+		CHECK(!before[i] || irq_affinity(i) == before[i], "irq %d: %#lx", i, irq_affinity(i));
 }
 
 TEST("an interrupt that is moved onto the core during a lease leaves it, and is there afterwards")
 {
-	int irq = movable_irq(511), part;
-	unsigned long before = irq_mask(irq);
-	char text[16];
+	unsigned long before;
+	int irq = 511, part;
 
+	while (irq > 0 && !irq_movable(irq))
+		irq--;
 	REQUIRE(irq > 0);
+	before = irq_affinity(irq);
 	part = lease_mask("onto", 0x30);
 	REQUIRE(part >= 0);
 	/* As irqbalance does. It is off again when the write returns. */
-	REQUIRE_EQ(file_write("30", "/proc/irq/%d/smp_affinity", irq), 0);
-	CHECK_EQ(irq_mask(irq), 0x0f);
-	REQUIRE_EQ(file_write("12", "/proc/irq/%d/smp_affinity", irq), 0);
-	CHECK_EQ(irq_mask(irq), 0x02);
+	REQUIRE_EQ(irq_write(irq, 0x30), 0);
+	CHECK_EQ(irq_affinity(irq), 0x0f);
+	REQUIRE_EQ(irq_write(irq, 0x12), 0);
+	CHECK_EQ(irq_affinity(irq), 0x02);
 	/* Just what it has: that it was asked for can't be seen by its affinity. */
-	REQUIRE_EQ(file_write("2", "/proc/irq/%d/smp_affinity", irq), 0);
-	CHECK_EQ(irq_mask(irq), 0x02);
+	REQUIRE_EQ(irq_write(irq, 0x2), 0);
+	CHECK_EQ(irq_affinity(irq), 0x02);
 	close(part);
-	CHECK_EQ(irq_mask(irq), 0x02);
+	CHECK_EQ(irq_affinity(irq), 0x02);
 	part = lease_mask("onto", 0x30);
 	REQUIRE(part >= 0);
-	REQUIRE_EQ(file_write("12", "/proc/irq/%d/smp_affinity", irq), 0);
-	CHECK_EQ(irq_mask(irq), 0x02);
+	REQUIRE_EQ(irq_write(irq, 0x12), 0);
+	CHECK_EQ(irq_affinity(irq), 0x02);
 	close(part);
-	CHECK_EQ(irq_mask(irq), 0x12);
-	snprintf(text, sizeof(text), "%lx", before);
-	REQUIRE_EQ(file_write(text, "/proc/irq/%d/smp_affinity", irq), 0);
+	CHECK_EQ(irq_affinity(irq), 0x12);
+	REQUIRE_EQ(irq_write(irq, before), 0);
 }
 
 TEST("interrupts of a driver that an admin binds during a lease stay off the core")
@@ -511,7 +438,7 @@ TEST("interrupts of a driver that an admin binds during a lease stay off the cor
 	irq = file_number("/sys/bus/pci/devices/" PAIR_A "/irq");
 	REQUIRE(irq > 0);
 	CHECK(irq_used(irq));
-	CHECK(EVENTUALLY(irq_mask(irq) == 0x0f), "%#lx", irq_mask(irq));
+	CHECK(EVENTUALLY(irq_affinity(irq) == 0x0f), "%#lx", irq_affinity(irq));
 	command("ip link set $(ls /sys/bus/pci/devices/" PAIR_A "/net) down");
 	close(part);
 }
@@ -543,7 +470,7 @@ static int irqs_on(unsigned long mask)
 	int irq, on = 0;
 
 	for (irq = 1; irq < 512; irq++) {
-		unsigned long now = irq_mask(irq);
+		unsigned long now = irq_affinity(irq);
 
 		if (!(now & mask) || !irq_used(irq))
 			continue;

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 
 #include "device.h"
+#include "minivm.h"
 #include "tap.h"
 
 #define MSIX	VFIO_PCI_MSIX_IRQ_INDEX
@@ -23,8 +24,7 @@ static void reset(void)
 {
 	pci_bind(PAIR_A, "e1000");
 	pci_bind(PAIR_B, "e1000");
-	if (access("/dev/kvm", F_OK))
-		command("modprobe kvm_amd && udevadm settle");
+	minivm_reset();
 }
 
 static void __attribute__((constructor)) set_up(void)

@@ -58,29 +58,11 @@ static void __attribute__((constructor)) set_up(void)
 	tap_reset = reset;
 }
 
-static int set_mask(pid_t tid, unsigned long mask)
+/* Whose events can be looked for without waiting. */
+static int lease_watched(const char *name, unsigned long mask)
 {
-	cpu_set_t set;
-	int cpu;
+	int part = lease_mask(name, mask);
 
-	CPU_ZERO(&set);
-	for (cpu = 0; cpu < CPUS; cpu++) {
-		if (mask & 1UL << cpu)
-			CPU_SET(cpu, &set);
-	}
-	return sched_setaffinity(tid, sizeof(set), &set) ? -errno : 0;
-}
-
-static int lease_mask(const char *name, unsigned long mask)
-{
-	struct devirt_record recs[CPUS];
-	int cpu, count = 0, part;
-
-	for (cpu = 0; cpu < CPUS; cpu++) {
-		if (mask & 1UL << cpu)
-			recs[count++] = rec_cpu(cpu, DEVIRT_ROLE_NONE, 0);
-	}
-	part = lease_new(name, recs, count);
 	REQUIRE(part >= 0, "%s", strerror(-part));
 	fcntl(part, F_SETFL, O_NONBLOCK);
 	return part;
@@ -211,7 +193,7 @@ TEST("kernel threads that can move leave the core, and each has its own affinity
 		if (movable(pid) && pid < 1 << 16)
 			before[pid] = mask_of(pid);
 	}
-	part = lease_mask("kthreads", 0x30);
+	part = lease_watched("kthreads", 0x30);
 	rewinddir(dir);
 	while ((pid = next_process(dir, true))) {
 		if (pid >= 1 << 16 || !movable(pid) || !(before[pid] & 0x30))
@@ -243,7 +225,7 @@ TEST("bound kernel threads stay where they are, also those of the core")
 	load_kthreads(4, 5);
 	bound = process_named("dvt-bound");
 	REQUIRE(bound);
-	part = lease_mask("bound", 0x30);
+	part = lease_watched("bound", 0x30);
 	CHECK_EQ(mask_of(bound), 0x10);
 	CHECK_EQ(mask_of(process_named("dvt-free")), 0x0f);
 	CHECK_EQ(mask_of(process_named("dvt-self")), 0x0f);
@@ -255,7 +237,7 @@ TEST("bound kernel threads stay where they are, also those of the core")
 
 TEST("kernel threads that are made during a lease leave the core, and can return after")
 {
-	int part = lease_mask("new", 0x30);
+	int part = lease_watched("new", 0x30);
 
 	load_kthreads(4, 5);
 	CHECK(EVENTUALLY(!(mask_of(process_named("dvt-free")) & 0x30)));
@@ -276,7 +258,7 @@ TEST("kernel threads that end during a lease leave nothing behind")
 	int part, round;
 
 	load_kthreads(1, 4);
-	part = lease_mask("end", 0x30);
+	part = lease_watched("end", 0x30);
 	for (round = 0; round < 5; round++) {
 		CHECK_EQ(command("rmmod devirt_kthreads"), 0);
 		load_kthreads(1, 4);
@@ -297,10 +279,10 @@ TEST("kernel threads in leases that overlap in time")
 	for (order = 0; order < 4; order++) {
 		int first = order & 1, last = !!(order & 2);
 
-		parts[first] = lease_mask(first ? "b" : "a", first ? 0x30 : 0x0c);
+		parts[first] = lease_watched(first ? "b" : "a", first ? 0x30 : 0x0c);
 		CHECK_EQ(mask_of(free), first ? 0x0f : 0x33);
 		CHECK_EQ(mask_of(self), first ? 0x0f : 0x10);
-		parts[!first] = lease_mask(first ? "a" : "b", first ? 0x0c : 0x30);
+		parts[!first] = lease_watched(first ? "a" : "b", first ? 0x0c : 0x30);
 		CHECK_EQ(mask_of(free), 0x03);
 		CHECK_EQ(mask_of(self), 0x03);
 		/* The one that isn't started yet stays for a second. */
@@ -366,7 +348,7 @@ TEST("vhost's thread runs on the CPUs for the VMM's other threads, from before a
 TEST("who gives itself a leased CPU is off it when the call returns, and has it after")
 {
 	pid_t other = spawn(child, NULL);
-	int part = lease_mask("self", 0x30);
+	int part = lease_watched("self", 0x30);
 
 	REQUIRE_EQ(set_mask(0, 0x30), 0);
 	CHECK_EQ(mask_of(0), 0x0f);
@@ -382,7 +364,7 @@ TEST("who gives itself a leased CPU is off it when the call returns, and has it 
 TEST("who asks for just the CPUs that it was left has only those after, and who fails to doesn't")
 {
 	pid_t other = spawn(child, NULL), beggar;
-	int part = lease_mask("same", 0x30);
+	int part = lease_watched("same", 0x30);
 
 	REQUIRE_EQ(set_mask(other, 0x0f), 0);
 	beggar = fork();
@@ -410,7 +392,7 @@ TEST("a cpuset that is written anew during a lease, over all of its tasks")
 		join("one", pids[i]);
 	}
 	REQUIRE_EQ(set_mask(pids[0], 0x11), 0);
-	part = lease_mask("cpuset", 0x30);
+	part = lease_watched("cpuset", 0x30);
 	/* As it was: that is what systemd writes with each change of a unit. */
 	REQUIRE_EQ(file_write("0-4", GROUPS "/one/cpuset.cpus"), 0);
 	REQUIRE_EQ(file_write("0-5", GROUPS "/one/cpuset.cpus"), 0);
@@ -428,7 +410,7 @@ TEST("a cpuset that is written anew during a lease, over all of its tasks")
 	CHECK_EQ(bad, 0);
 	/* To just what is left to the host: that is theirs after, too. */
 	REQUIRE_EQ(file_write("0-5", GROUPS "/one/cpuset.cpus"), 0);
-	part = lease_mask("cpuset", 0x30);
+	part = lease_watched("cpuset", 0x30);
 	REQUIRE_EQ(file_write("0-3", GROUPS "/one/cpuset.cpus"), 0);
 	close(part);
 	for (bad = 0, i = 1; i < 20; i++)
@@ -445,7 +427,7 @@ TEST("a task that is moved between control groups during a lease")
 	new_group("two", "4-5");
 	join("one", pid);
 	CHECK_EQ(mask_of(pid), 0x3e);
-	part = lease_mask("groups", 0x30);
+	part = lease_watched("groups", 0x30);
 	CHECK_EQ(mask_of(pid), 0x0e);
 	join("two", pid);
 	CHECK_EQ(mask_of(pid), 0x0f);
@@ -508,7 +490,7 @@ TEST("tasks of a CPU that goes offline during a lease don't come to the leased o
 	REQUIRE_EQ(set_mask(bound, 0x08), 0);
 	REQUIRE_EQ(set_mask(idle, 0x08), 0);
 	REQUIRE_EQ(set_mask(both, 0x18), 0);
-	part = lease_mask("offline", 0x30);
+	part = lease_watched("offline", 0x30);
 	CHECK_EQ(mask_of(both), 0x08);
 	REQUIRE_EQ(file_write("0", "/sys/devices/system/cpu/cpu3/online"), 0);
 	CHECK(EVENTUALLY(mask_of(bound) == 0x07), "%#lx", mask_of(bound));
@@ -564,7 +546,7 @@ TEST("what can't leave is named, with its kind, each time counted, and told once
 
 	load_kthreads(4, 1);
 	bound = process_named("dvt-bound");
-	part = lease_mask("named", 0x30);
+	part = lease_watched("named", 0x30);
 	CHECK(EVENTUALLY(events(part, DEVIRT_EVENT_INTRUSION, "dvt-bound", &event)));
 	CHECK_EQ(event.cpu, 4);
 	CHECK_EQ(event.record, 0);
@@ -580,7 +562,7 @@ TEST("what can't leave is named, with its kind, each time counted, and told once
 	CHECK_EQ(named.count, 0);
 	close(part);
 	/* A new lease counts anew. */
-	part = lease_mask("anew", 0x30);
+	part = lease_watched("anew", 0x30);
 	before = intrusions(part, 4, NULL, NULL);
 	CHECK(before < 20, "%llu", before);
 	CHECK(EVENTUALLY(events(part, DEVIRT_EVENT_INTRUSION, "dvt-bound", NULL) == 1));
@@ -591,7 +573,7 @@ TEST("who comes unseen is counted and sent away: a user task, and a kernel threa
 	struct devirt_intruder named;
 	struct devirt_event event;
 	pid_t user = spawn(burn, NULL), self;
-	int part = lease_mask("unseen", 0x30);
+	int part = lease_watched("unseen", 0x30);
 
 	/* The kernel's own switch for probes: nobody sees that it is re-masked. */
 	REQUIRE_EQ(file_write("0", KPROBES), 0);

@@ -11,16 +11,9 @@
 #include "minivm.h"
 #include "tap.h"
 
-static void reset(void)
-{
-	entries_end();
-	if (access("/dev/kvm", F_OK))
-		command("modprobe kvm_amd && udevadm settle");
-}
-
 static void __attribute__((constructor)) set_up(void)
 {
-	tap_reset = reset;
+	tap_reset = minivm_reset;
 }
 
 /**

@@ -5,14 +5,11 @@
  * guest runs. After each round every task and every interrupt has the affinity
  * that was last asked for, and everything else is as it was.
  */
-#include <fcntl.h>
-#include <sched.h>
-#include <sys/syscall.h>
 
 /* Some 2 s a round. */
 #define TAP_SECONDS	400
 
-#include "lease.h"
+#include "device.h"
 #include "minivm.h"
 #include "tap.h"
 
@@ -76,48 +73,18 @@ static void move_task(struct thing *task)
 {
 	unsigned long mask = 1 + some(ALL);
 
-	REQUIRE(!syscall(SYS_sched_setaffinity, task->id, sizeof(mask), &mask));
+	REQUIRE_EQ(set_mask(task->id, mask), 0);
 	task->asked = mask;
 	moves++;
 }
 
-static unsigned long irq_mask(int irq)
-{
-	char text[64];
-
-	if (file_read(text, sizeof(text), "/proc/irq/%d/smp_affinity", irq))
-		return 0;
-	return strtoul(text, NULL, 16);
-}
-
-static int irq_write(int irq, unsigned long mask)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%lx", mask);
-	return file_write(text, "/proc/irq/%d/smp_affinity", irq);
-}
-
-/* Those that somebody has asked for, and that an admin may move. */
 static void find_irqs(void)
 {
-	char path[64];
 	int irq;
 
 	for (irq = 1; irq < IRQS; irq++) {
-		unsigned long mask = irq_mask(irq);
-		DIR *dir;
-		struct dirent *entry;
-		bool used = false;
-
-		snprintf(path, sizeof(path), "/proc/irq/%d", irq);
-		dir = opendir(path);
-		while (dir && (entry = readdir(dir)))
-			used |= entry->d_type == DT_DIR && entry->d_name[0] != '.';
-		if (dir)
-			closedir(dir);
-		if (mask && used && !irq_write(irq, mask))
-			irqs[irq_count++] = (struct thing){ irq, mask, mask };
+		if (irq_movable(irq))
+			irqs[irq_count++] = (struct thing){ irq, irq_affinity(irq), irq_affinity(irq) };
 	}
 }
 
@@ -201,9 +168,9 @@ static void all_as_asked(int round)
 		      "round %d: task %d has %#lx, not %#lx", round, tasks[i].id,
 		      mask_of(tasks[i].id), tasks[i].asked);
 	for (i = 0; i < irq_count; i++)
-		CHECK(irq_mask(irqs[i].id) == irqs[i].asked,
+		CHECK(irq_affinity(irqs[i].id) == irqs[i].asked,
 		      "round %d: interrupt %d has %#lx, not %#lx", round, irqs[i].id,
-		      irq_mask(irqs[i].id), irqs[i].asked);
+		      irq_affinity(irqs[i].id), irqs[i].asked);
 }
 
 /* Two leases that overlap in time, in one of four orders, and a guest. */

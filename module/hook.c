@@ -62,8 +62,10 @@ NOKPROBE_SYMBOL(devirt_hook_new_vcpu);
 
 static int devirt_hook_irq_affinity(struct kprobe *probe, struct pt_regs *regs)
 {
-	devirt_hostirq_asked(regs_get_kernel_argument(regs, 0),
-			     (void *)regs_get_kernel_argument(regs, 1));
+	const struct cpumask *mask = (void *)regs_get_kernel_argument(regs, 1);
+
+	mask = devirt_hostirq_asked(regs_get_kernel_argument(regs, 0), mask);
+	devirt_regs_set_argument_1(regs, (unsigned long)mask);
 	return 0;
 }
 NOKPROBE_SYMBOL(devirt_hook_irq_affinity);

@@ -33,6 +33,7 @@
 #include "hostattr.h"
 #include "hostirq.h"
 #include "irq.h"
+#include "note.h"
 #include "partition.h"
 
 #define DEVIRT_WQ_CPUMASK	"devices/virtual/workqueue/cpumask"
@@ -56,9 +57,14 @@ struct devirt_hostirq {
 	cpumask_var_t applied;
 };
 
-/* Inside cpu.c's lock. Guards all that follows. */
+/*
+ * Inside cpu.c's lock, which guards the rest, and inside VFIO's (irq.c). Whoever
+ * writes an attribute may wait for VFIO's, so none is written with this one held.
+ */
 static DEFINE_MUTEX(hostirq_lock);
 static LIST_HEAD(hostirqs);
+/* Cores are leased: what has to leave them is in hostirqs. */
+static bool hostirq_keeping;
 static cpumask_var_t wq_orig, wq_applied;
 static bool wq_moved;
 
@@ -69,15 +75,15 @@ static void devirt_hostirq_free(struct devirt_hostirq *rec)
 	kfree(rec);
 }
 
-static struct devirt_hostirq *devirt_hostirq_alloc(void)
+static struct devirt_hostirq *devirt_hostirq_alloc(gfp_t gfp)
 {
-	struct devirt_hostirq *rec = kzalloc(sizeof(*rec), GFP_KERNEL);
+	struct devirt_hostirq *rec = kzalloc(sizeof(*rec), gfp);
 
 	if (!rec)
 		return NULL;
-	if (!zalloc_cpumask_var(&rec->orig, GFP_KERNEL))
+	if (!zalloc_cpumask_var(&rec->orig, gfp))
 		goto err_free;
-	if (!zalloc_cpumask_var(&rec->applied, GFP_KERNEL))
+	if (!zalloc_cpumask_var(&rec->applied, gfp))
 		goto err_orig;
 	return rec;
 
@@ -114,6 +120,15 @@ bool devirt_hostirq_movable(unsigned int irq)
 	movable = devirt_irq_can_move(irq, irq_get_irq_data(irq), false);
 	rcu_read_unlock();
 	return movable;
+}
+
+/* What is left of a mask without leased CPUs; if nothing is, all the others. */
+static void devirt_irq_spare(struct cpumask *mask, const struct cpumask *from,
+			     const struct cpumask *leased)
+{
+	cpumask_andnot(mask, from, leased);
+	if (!cpumask_intersects(mask, cpu_online_mask))
+		cpumask_andnot(mask, cpu_online_mask, leased);
 }
 
 /* What an interrupt may use now. False if it can't be moved, as above. */
@@ -153,7 +168,7 @@ static int devirt_hostirq_note(const struct cpumask *leased, struct cpumask *mas
 		if (!devirt_irq_mask(irq, mask, false) || !cpumask_intersects(mask, leased) ||
 		    devirt_hostirq_find(irq))
 			continue;
-		rec = devirt_hostirq_alloc();
+		rec = devirt_hostirq_alloc(GFP_KERNEL);
 		if (!rec)
 			return -ENOMEM;
 		rec->irq = irq;
@@ -182,9 +197,7 @@ static void devirt_hostirq_place(const struct cpumask *leased, struct cpumask *m
 		if (there && !cpumask_equal(mask, rec->applied))
 			cpumask_copy(rec->orig, mask);
 		if (there) {
-			cpumask_andnot(rec->applied, rec->orig, leased);
-			if (!cpumask_intersects(rec->applied, cpu_online_mask))
-				cpumask_andnot(rec->applied, cpu_online_mask, leased);
+			devirt_irq_spare(rec->applied, rec->orig, leased);
 			if (!cpumask_equal(mask, rec->applied) &&
 			    irq_set_affinity(rec->irq, rec->applied))
 				cpumask_copy(rec->applied, mask);
@@ -250,9 +263,7 @@ static int devirt_wq_place(const struct cpumask *leased, struct cpumask *mask, c
 		cpumask_copy(wq_orig, mask);
 		cpumask_copy(wq_applied, mask);
 	}
-	cpumask_andnot(mask, wq_orig, leased);
-	if (!cpumask_intersects(mask, cpu_online_mask))
-		cpumask_andnot(mask, cpu_online_mask, leased);
+	devirt_irq_spare(mask, wq_orig, leased);
 	if (!cpumask_equal(mask, wq_applied)) {
 		snprintf(text, DEVIRT_WQ_TEXT, "%*pb", cpumask_pr_args(mask));
 		err = devirt_hostattr_write(DEVIRT_WQ_CPUMASK, text);
@@ -283,30 +294,57 @@ static DECLARE_DELAYED_WORK(hostirq_late_work, devirt_hostirq_late);
 /**
  * struct devirt_hostirq_ask - somebody sets an interrupt's affinity
  * @work: runs when that is done
- * @irq: which interrupt
- * @bits: the mask
+ * @rec: what was asked for, and what is set instead
  */
 struct devirt_hostirq_ask {
 	struct callback_head work;
-	unsigned int irq;
-	unsigned long bits[];
+	struct devirt_hostirq *rec;
 };
+
+/* Has an interrupt just these CPUs? */
+static bool devirt_irq_has(unsigned int irq, const struct cpumask *mask)
+{
+	struct irq_data *data;
+	bool has;
+
+	rcu_read_lock();
+	data = irq_get_irq_data(irq);
+	has = data && cpumask_equal(devirt_irq_affinity(data), mask);
+	rcu_read_unlock();
+	return has;
+}
 
 static void devirt_hostirq_soon(struct callback_head *work)
 {
 	struct devirt_hostirq_ask *ask = container_of(work, struct devirt_hostirq_ask, work);
-	struct devirt_hostirq *rec;
+	struct devirt_hostirq *rec = ask->rec, *old;
+	bool done;
 
 	mutex_lock(&hostirq_lock);
-	rec = devirt_hostirq_find(ask->irq);
-	/* Perhaps just what we gave it: then only this tells that it was asked for. */
-	if (rec) {
-		cpumask_copy(rec->orig, to_cpumask(ask->bits));
-		devirt_irq_mask(rec->irq, rec->applied, true);
+	/* Else the kernel has refused, or somebody was quicker. */
+	done = devirt_irq_has(rec->irq, rec->applied);
+	if (done) {
+		old = devirt_hostirq_find(rec->irq);
+		if (old) {
+			list_del(&old->entry);
+			devirt_hostirq_free(old);
+		}
+		if (hostirq_keeping) {
+			list_add(&rec->entry, &hostirqs);
+			ask->rec = NULL;
+		} else if (!cpumask_equal(rec->orig, rec->applied)) {
+			/* The lease has ended in between. */
+			WRITE_ONCE(hostirq_placer, current);
+			irq_set_affinity(rec->irq, rec->orig);
+			WRITE_ONCE(hostirq_placer, NULL);
+		}
 	}
 	mutex_unlock(&hostirq_lock);
+	if (ask->rec)
+		devirt_hostirq_free(ask->rec);
 	kfree(ask);
-	devirt_cpu_settle();
+	if (!done)
+		devirt_cpu_settle();
 	atomic_dec(&hostirq_pending);
 }
 
@@ -325,30 +363,44 @@ void devirt_hostirq_requested(void)
  * @irq: its number
  * @mask: what it shall have
  *
- * If that reaches leased cores it leaves them again before a caller from
- * userspace is back there, and a moment later where the kernel does it on its
- * own. From a probe; doesn't sleep.
+ * Leased cores aren't among it then, if the caller is from userspace; and get what
+ * was asked for when they are leased no more. Where the kernel does it on its own,
+ * or without memory, the interrupt leaves them a moment later. From a probe;
+ * doesn't sleep. Return: what it shall have instead, valid until the current system
+ * call has ended; @mask itself if that needn't change.
  */
-void devirt_hostirq_asked(unsigned int irq, const struct cpumask *mask)
+const struct cpumask *devirt_hostirq_asked(unsigned int irq, const struct cpumask *mask)
 {
+	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
 	struct devirt_hostirq_ask *ask;
 
 	if (READ_ONCE(hostirq_placer) == current)
-		return;
+		return mask;
 	devirt_hostirq_requested();
 	if (current->flags & (PF_KTHREAD | PF_EXITING))
-		return;
-	ask = kmalloc(sizeof(*ask) + cpumask_size(), GFP_ATOMIC | __GFP_NOWARN);
+		return mask;
+	ask = kmalloc(sizeof(*ask), gfp);
 	if (!ask)
-		return;
-	ask->irq = irq;
-	cpumask_copy(to_cpumask(ask->bits), mask);
+		return mask;
+	ask->rec = devirt_hostirq_alloc(gfp);
+	if (!ask->rec)
+		goto err_ask;
+	ask->rec->irq = irq;
+	cpumask_copy(ask->rec->orig, mask);
+	cpumask_copy(ask->rec->applied, mask);
+	/* Nonsense is for the kernel to refuse. */
+	if (cpumask_intersects(mask, cpu_online_mask))
+		devirt_irq_spare(ask->rec->applied, mask, devirt_place_leased);
 	init_task_work(&ask->work, devirt_hostirq_soon);
 	atomic_inc(&hostirq_pending);
-	if (task_work_add(current, &ask->work, TWA_RESUME)) {
-		atomic_dec(&hostirq_pending);
-		kfree(ask);
-	}
+	if (!task_work_add(current, &ask->work, TWA_RESUME))
+		return ask->rec->applied;
+
+	atomic_dec(&hostirq_pending);
+	devirt_hostirq_free(ask->rec);
+err_ask:
+	kfree(ask);
+	return mask;
 }
 
 static int devirt_hostirq_watch(void)
@@ -421,20 +473,21 @@ static void devirt_hostirq_unreserve(void)
  * devirt_hostirq_update - the leased cores have changed
  * @leased: all of them now
  *
- * May sleep. With fewer cores than before it allocates
- * nothing and cannot fail. Return: 0 or an errno: call again with what there
- * was before.
+ * One at a time: under cpu.c's lock. May sleep. With fewer cores than before it
+ * allocates nothing and cannot fail. Return: 0 or an errno: call again with what
+ * there was before.
  */
 int devirt_hostirq_update(const struct cpumask *leased)
 {
-	int err = 0, wq_err = 0;
+	int err, wq_err;
 
-	mutex_lock(&hostirq_lock);
 	if (cpumask_empty(leased) && !scratch_text)
-		goto out;
+		return 0;
 	err = devirt_hostirq_reserve();
 	if (err)
-		goto out;
+		return err;
+	mutex_lock(&hostirq_lock);
+	hostirq_keeping = !cpumask_empty(leased);
 	/*
 	 * Without memory for new notes the old ones are still placed: that is
 	 * all that giving back needs.
@@ -443,13 +496,12 @@ int devirt_hostirq_update(const struct cpumask *leased)
 	WRITE_ONCE(hostirq_placer, current);
 	devirt_hostirq_place(leased, scratch_mask);
 	WRITE_ONCE(hostirq_placer, NULL);
+	mutex_unlock(&hostirq_lock);
 	wq_err = devirt_wq_place(leased, scratch_mask, scratch_text);
 	if (wq_err)
 		pr_warn("unbound workqueues keep their CPUs: %pe\n", ERR_PTR(wq_err));
 	if (cpumask_empty(leased))
 		devirt_hostirq_unreserve();
-out:
-	mutex_unlock(&hostirq_lock);
 	return err ?: wq_err;
 }
 

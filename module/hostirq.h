@@ -4,7 +4,7 @@
 
 struct cpumask;
 
-void devirt_hostirq_asked(unsigned int irq, const struct cpumask *mask);
+const struct cpumask *devirt_hostirq_asked(unsigned int irq, const struct cpumask *mask);
 void devirt_hostirq_requested(void);
 bool devirt_hostirq_movable(unsigned int irq);
 int devirt_hostirq_lend(unsigned int irq, const struct cpumask *mask, struct cpumask *before);

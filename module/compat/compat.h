@@ -111,6 +111,24 @@ static inline u32 devirt_arch_irqs(unsigned int cpu, unsigned int which)
 }
 
 /**
+ * devirt_regs_set_argument_1 - change what a function is called with
+ * @regs: registers at its entry
+ * @value: its second argument from now on
+ *
+ * The counterpart of regs_get_kernel_argument(), which no kernel has.
+ */
+static inline void devirt_regs_set_argument_1(struct pt_regs *regs, unsigned long value)
+{
+#if defined(CONFIG_X86_64)
+	regs->si = value;
+#elif defined(CONFIG_ARM64)
+	regs->regs[1] = value;
+#else
+#error "where is the second argument?"
+#endif
+}
+
+/**
  * devirt_irq_affinity - the CPUs that an interrupt has been given
  * @data: the interrupt's; under RCU
  *

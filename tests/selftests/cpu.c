@@ -424,6 +424,38 @@ TEST("an interrupt that is moved onto the core during a lease leaves it, and is 
 	REQUIRE_EQ(irq_write(irq, before), 0);
 }
 
+/* Looks at an interrupt until it is killed, or finds it on a leased CPU. */
+static void look_for(void *arg)
+{
+	while (!(irq_affinity(*(int *)arg) & 0x30))
+		;
+}
+
+TEST("nor is it there in between, for however short")
+{
+	int irq = 511, part, i, status = 0;
+	unsigned long before;
+	pid_t looker;
+
+	while (irq > 0 && !irq_movable(irq))
+		irq--;
+	REQUIRE(irq > 0);
+	before = irq_affinity(irq);
+	part = lease_mask("between", 0x30);
+	REQUIRE(part >= 0);
+	looker = spawn(look_for, &irq);
+	for (i = 0; i < 500; i++)
+		REQUIRE_EQ(irq_write(irq, i & 1 ? 0x30 : 0x22), 0);
+	CHECK_EQ(waitpid(looker, &status, WNOHANG), 0);
+	CHECK_EQ(irq_affinity(irq), 0x0f);
+	/* It has the lease's descriptor as well. */
+	kill(looker, SIGKILL);
+	waitpid(looker, &status, 0);
+	close(part);
+	CHECK_EQ(irq_affinity(irq), 0x30);
+	REQUIRE_EQ(irq_write(irq, before), 0);
+}
+
 TEST("interrupts of a driver that an admin binds during a lease stay off the core")
 {
 	int part, irq;

@@ -555,8 +555,7 @@ TEST("what can't leave is named, with its kind, each time counted, and told once
 	CHECK_EQ(named.kind, DEVIRT_INTRUDER_BOUND);
 	CHECK_EQ(named.pid, bound);
 	CHECK(named.count > 0 && named.count <= intrusions(part, 4, NULL, NULL));
-	CHECK(EVENTUALLY(intrusions(part, 4, &named, "dvt-bound") > before + 20));
-	CHECK(named.count > 20);
+	CHECK(EVENTUALLY(intrusions(part, 4, &named, "dvt-bound") > before && named.count > 20));
 	CHECK_EQ(events(part, DEVIRT_EVENT_INTRUSION, "dvt-bound", NULL), 0);
 	intrusions(part, 5, &named, "dvt-bound");
 	CHECK_EQ(named.count, 0);
@@ -572,8 +571,9 @@ TEST("who comes unseen is counted and sent away: a user task, and a kernel threa
 {
 	struct devirt_intruder named;
 	struct devirt_event event;
-	pid_t user = spawn(burn, NULL), self;
-	int part = lease_watched("unseen", 0x30);
+	pid_t user = spawn(burn, NULL), self = 0;
+	int part = lease_watched("unseen", 0x30), i;
+	bool seen = false;
 
 	/* The kernel's own switch for probes: nobody sees that it is re-masked. */
 	REQUIRE_EQ(file_write("0", KPROBES), 0);
@@ -586,10 +586,16 @@ TEST("who comes unseen is counted and sent away: a user task, and a kernel threa
 	CHECK_EQ(named.kind, DEVIRT_INTRUDER_USER);
 	CHECK(named.count > 0);
 
-	load_kthreads(1, 5);
-	self = process_named("dvt-self");
-	CHECK(EVENTUALLY(mask_of(self) == 0x0f));
-	CHECK(EVENTUALLY(events(part, DEVIRT_EVENT_INTRUSION, "dvt-self", &event)));
+	/* It may be looked at, and turned away, before it ever ran there. */
+	for (i = 0; i < 5 && !seen; i++) {
+		if (i)
+			REQUIRE_EQ(command("rmmod devirt_kthreads"), 0);
+		load_kthreads(1, 5);
+		self = process_named("dvt-self");
+		CHECK(EVENTUALLY(mask_of(self) == 0x0f));
+		seen = EVENTUALLY(events(part, DEVIRT_EVENT_INTRUSION, "dvt-self", &event));
+	}
+	CHECK(seen);
 	CHECK_EQ(event.cpu, 5);
 	intrusions(part, 5, &named, "dvt-self");
 	CHECK_EQ(named.kind, DEVIRT_INTRUDER_KTHREAD);

@@ -86,7 +86,7 @@ struct devirt_ioctl {
 
 static const struct file_operations devirt_partition_fops;
 
-static long devirt_handle_fd(struct devirt_partition *part, bool lease, bool observe)
+static long devirt_handle_fd(struct devirt_partition *part, bool lease, bool observe, u64 seen)
 {
 	struct devirt_handle *handle;
 	struct file *file;
@@ -98,7 +98,7 @@ static long devirt_handle_fd(struct devirt_partition *part, bool lease, bool obs
 	handle->part = part;
 	handle->lease = lease;
 	handle->observe = observe;
-	handle->seen = devirt_log_head(&part->log);
+	handle->seen = seen;
 	mutex_init(&handle->read_lock);
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
@@ -152,7 +152,7 @@ static long devirt_ioctl_create(struct devirt_handle *handle, union devirt_arg *
 	part = devirt_partition_create(arg->create.name);
 	if (IS_ERR(part))
 		return PTR_ERR(part);
-	fd = devirt_handle_fd(part, true, false);
+	fd = devirt_handle_fd(part, true, false, 0);
 	if (fd < 0) {
 		devirt_partition_orphan(part);
 		devirt_partition_put(part);
@@ -163,15 +163,16 @@ static long devirt_ioctl_create(struct devirt_handle *handle, union devirt_arg *
 static long devirt_ioctl_open(struct devirt_handle *handle, union devirt_arg *arg)
 {
 	bool observe = arg->open.flags & DEVIRT_OPEN_OBSERVE;
+	bool past = arg->open.flags & DEVIRT_OPEN_PAST;
 	struct devirt_partition *part;
 	long fd;
 
-	if (arg->open.flags & ~DEVIRT_OPEN_OBSERVE)
+	if (arg->open.flags & ~(DEVIRT_OPEN_OBSERVE | DEVIRT_OPEN_PAST))
 		return -EOPNOTSUPP;
 	part = devirt_partition_open(arg->open.name, observe);
 	if (IS_ERR(part))
 		return PTR_ERR(part);
-	fd = devirt_handle_fd(part, false, observe);
+	fd = devirt_handle_fd(part, false, observe, past ? 0 : devirt_log_head(&part->log));
 	if (fd < 0)
 		devirt_partition_put(part);
 	return fd;

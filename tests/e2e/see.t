@@ -190,6 +190,9 @@ def test(tap):
     tables(tap)
     picture(tap, address)
     advice(tap)
+    past = [json.loads(line)['event'] for line in
+            must('devirt', 'events', '--past', '--json', 'seen').splitlines()]
+    tap.ok({'applied', 'attached', 'pinned'} <= set(past), 'events --past: what was before', past)
     # the names of both are known to it before they go
     watch = Run('devirt', 'stat', '--watch=60', 'seen')
     watch.wait_for('vCPU 0')

@@ -163,6 +163,26 @@ TEST("each descriptor reads every event from its own opening on")
 	CHECK_EQ(polled(early), POLLIN | POLLHUP);
 }
 
+TEST("a descriptor opened for the past reads every event that is kept")
+{
+	int part = new_partition(false), past, i;
+	struct devirt_event event;
+
+	apply(part);
+	CHECK_EQ(lease_attach(part, getpid()), 0);
+	past = lease_open("events", DEVIRT_OPEN_OBSERVE | DEVIRT_OPEN_PAST);
+	fcntl(past, F_SETFL, O_NONBLOCK);
+	for (i = 0; i < 2; i++) {
+		CHECK_EQ(polled(past), POLLIN);
+		CHECK_EQ(next(past, &event), i ? DEVIRT_EVENT_ATTACHED : DEVIRT_EVENT_APPLIED);
+		CHECK_EQ(event.sequence, i + 1);
+	}
+	CHECK_EQ(next(past, &event), -EAGAIN);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK_EQ(next(past, &event), DEVIRT_EVENT_RELEASED);
+	CHECK_EQ(next(past, &event), 0);
+}
+
 TEST("a reader that is too slow is told how many events it has lost")
 {
 	int part = new_partition(false), i, lost;

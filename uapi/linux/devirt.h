@@ -34,7 +34,7 @@
 #define DEVIRT_IOC_TYPE		0xDE
 
 /** DEVIRT_API_VERSION - raised whenever something is added to this file. */
-#define DEVIRT_API_VERSION	2
+#define DEVIRT_API_VERSION	3
 
 /** DEVIRT_NAME_MAX - bytes of a partition's name, the closing NUL included. */
 #define DEVIRT_NAME_MAX		64
@@ -372,6 +372,8 @@ struct devirt_create {
 
 /** DEVIRT_OPEN_OBSERVE - look on: get, attach, read and poll work, release and apply don't. */
 #define DEVIRT_OPEN_OBSERVE	(1U << 0)
+/** DEVIRT_OPEN_PAST - read events from the oldest that is kept, not only those to come. */
+#define DEVIRT_OPEN_PAST	(1U << 1)
 
 /**
  * struct devirt_open - argument of DEVIRT_OPEN
@@ -667,7 +669,8 @@ struct devirt_stats {
  *
  * read() needs room for one event (EINVAL), waits for one unless the descriptor
  * is O_NONBLOCK (EAGAIN), and returns 0 when the partition holds nothing and
- * all is read. Each descriptor reads every event from its own opening on.
+ * all is read. Each descriptor reads every event from its own opening on; with
+ * DEVIRT_OPEN_PAST earlier ones first.
  */
 struct devirt_event {
 	__u32 size;

@@ -53,6 +53,7 @@ extern const struct command command_check, command_devices, command_plan, comman
  * @json: print JSON
  * @quiet: run: don't tell what was leased
  * @follow: events: wait for more
+ * @past: events: also those before
  * @watch: stat: seconds between two tables; 0: one is enough
  * @all: devices: also VFs and bridges; show: also what is free
  * @one_line: args: all on one line
@@ -63,6 +64,7 @@ struct options {
 	bool json;
 	bool quiet;
 	bool follow;
+	bool past;
 	double watch;
 	bool all;
 	bool one_line;

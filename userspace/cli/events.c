@@ -40,7 +40,8 @@ static int add_stream(struct streams *s, const char *name)
 	if (!v)
 		return -ENOMEM;
 	s->v = v;
-	fd = devirt_open_partition(s->device, name, DEVIRT_OPEN_OBSERVE);
+	fd = devirt_open_partition(s->device, name, DEVIRT_OPEN_OBSERVE |
+				   (opt.past ? DEVIRT_OPEN_PAST : 0));
 	if (fd < 0)
 		return fd;
 	v = &s->v[s->count];
@@ -228,11 +229,14 @@ static int print_some(const struct streams *s, struct stream *stream)
  */
 static int follow(struct streams *s)
 {
-	unsigned long long end = watch_now() + opt.max_wait * 1000000000ULL, look = 0;
+	/* What has happened needn't be waited for. */
+	unsigned long long wait_ns = opt.past ? 0 : opt.max_wait * 1000000000ULL;
+	unsigned long long end = watch_now() + wait_ns, look = 0;
 	struct pollfd *fds = NULL, *more;
 	int ret = 0, printed = 0;
 
-	while (!ret && !ferror(stdout) && (opt.follow || !printed) && (s->count || s->all)) {
+	while (!ret && !ferror(stdout) && (opt.follow || opt.past || !printed) &&
+	       (s->count || s->all)) {
 		unsigned long long now = watch_now();
 		bool last = !opt.follow && now >= end;
 		double wait = opt.follow ? -1 : last ? 0 : (end - now) / 1e9;
@@ -256,6 +260,8 @@ static int follow(struct streams *s)
 		ret = watch_wait(fds, s->count, wait);
 		if (ret == -EAGAIN)
 			ret = 0;
+		if (!ret && last && opt.past)
+			break;
 		if (!ret && last)
 			ret = -ETIMEDOUT;
 		if (ret <= 0)
@@ -313,7 +319,7 @@ out:
 	return status;
 }
 
-static const char *const options[] = { "--json", "--follow", "--wait=", NULL };
+static const char *const options[] = { "--json", "--follow", "--past", "--wait=", NULL };
 
 const struct command command_events = {
 	.name = "events",

@@ -42,6 +42,7 @@ static const struct {
 	{ "--json", "print JSON, errors too" },
 	{ "--quiet", "don't say what was leased" },
 	{ "--follow", "go on with what happens, until all is released" },
+	{ "--past", "begin with what has happened, as far as it is kept" },
 	{ "--watch", "again every 2 seconds, or every SECONDS with --watch=SECONDS" },
 	{ "--all", "list virtual functions and bridges too" },
 	{ "--one-line", "print everything on one line, quoted for the shell" },
@@ -139,11 +140,12 @@ static int take_watch(const char *text)
 
 int parse_options(const struct command *command, int argc, char **argv)
 {
-	enum { JSON = 256, QUIET, FOLLOW, ALL, ONE_LINE, TOPOLOGY, WAIT, WATCH, HELP };
+	enum { JSON = 256, QUIET, FOLLOW, PAST, ALL, ONE_LINE, TOPOLOGY, WAIT, WATCH, HELP };
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, JSON },
 		{ "quiet", no_argument, NULL, QUIET },
 		{ "follow", no_argument, NULL, FOLLOW },
+		{ "past", no_argument, NULL, PAST },
 		{ "all", no_argument, NULL, ALL },
 		{ "one-line", no_argument, NULL, ONE_LINE },
 		{ "topology", required_argument, NULL, TOPOLOGY },
@@ -188,6 +190,9 @@ int parse_options(const struct command *command, int argc, char **argv)
 			break;
 		case FOLLOW:
 			opt.follow = true;
+			break;
+		case PAST:
+			opt.past = true;
 			break;
 		case ALL:
 			opt.all = true;

@@ -52,9 +52,13 @@ static int ring(size_t size, unsigned int blocks)
  */
 void memory_shrink(void)
 {
-	long long excess = available() - LEFT_PAGES;
+	long long excess;
 	unsigned int i;
 
+	/* What a boot that is just over, or a cache, still gives back later. */
+	command("udevadm settle");
+	file_write("3", "/proc/sys/vm/drop_caches");
+	excess = available() - LEFT_PAGES;
 	if (excess > 0)
 		large = ring(2 * MIB, excess);
 	if (excess > 0 && large < 0)

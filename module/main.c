@@ -606,4 +606,3 @@ module_exit(devirt_exit);
 MODULE_DESCRIPTION("Lease host hardware to virtual machines");
 MODULE_AUTHOR("The devirt maintainers");
 MODULE_LICENSE("GPL");
-MODULE_ALIAS("devname:devirt");

@@ -30,8 +30,14 @@ static struct device_driver *devirt_vfio_driver(void)
 	return driver_find(DEVIRT_VFIO_DRIVER, &pci_bus_type);
 }
 
-/* The name of its driver, empty if it has none; DEVIRT_DRIVER_MAX bytes. */
-static void devirt_function_driver(struct pci_dev *pdev, char *name)
+/**
+ * devirt_function_driver - the name of the driver that a function has
+ * @pdev: the function
+ * @name: DEVIRT_DRIVER_MAX bytes; empty for none
+ *
+ * Waits for a driver that is at it just now. May sleep; takes the device lock.
+ */
+void devirt_function_driver(struct pci_dev *pdev, char *name)
 {
 	name[0] = '\0';
 	device_lock(&pdev->dev);
@@ -412,12 +418,16 @@ static int devirt_function_restore(struct devirt_function *fn)
 	return err;
 }
 
-/*
- * Take it off vfio-pci, unless that is where it came from. While its group is
- * claimed nobody can open it, so what was found out stays true, and unbinding
- * doesn't wait for a user with the device locked.
+/**
+ * devirt_function_leave - take it off vfio-pci, unless that is where it came from
+ * @fn: the function
+ * @clean: is it sure that no user has left anything in it?
+ *
+ * While its group is claimed nobody can open it, so what was found out stays true,
+ * and unbinding doesn't wait for a user with the device locked. May sleep; takes
+ * the device lock. Return: 0, or -EAGAIN while a process uses it.
  */
-static int devirt_function_leave(struct devirt_function *fn, bool *clean)
+int devirt_function_leave(struct devirt_function *fn, bool *clean)
 {
 	struct iommu_group *group = iommu_group_get(&fn->pdev->dev);
 	bool claimed;

@@ -36,6 +36,7 @@ static inline u64 devirt_function_id(struct pci_dev *pdev)
 }
 
 u32 devirt_function_facts(void);
+void devirt_function_driver(struct pci_dev *pdev, char *name);
 
 struct pci_dev *devirt_function_find(struct devirt_resource *res,
 				     const struct devirt_pci_addr *addr);
@@ -46,6 +47,7 @@ int devirt_function_veto(struct devirt_resource *res, struct devirt_function *fn
 int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn,
 			 struct devirt_vfio *vfio, const struct devirt_irq *irq);
 bool devirt_function_busy(struct pci_dev *pdev);
+int devirt_function_leave(struct devirt_function *fn, bool *clean);
 int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn);
 void devirt_function_drop(struct devirt_function *fn);
 

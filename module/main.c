@@ -25,6 +25,7 @@
 #include "hostattr.h"
 #include "partition.h"
 #include "power.h"
+#include "reserve.h"
 #include "sriov.h"
 #include "stats.h"
 #include "task.h"
@@ -553,6 +554,7 @@ static int (*const devirt_inits[])(void) = {
 	devirt_cpu_init,
 	devirt_sriov_init,
 	devirt_hook_init,
+	devirt_reserve_init,
 };
 
 static void (*const devirt_exits[])(void) = {
@@ -566,6 +568,7 @@ static void (*const devirt_exits[])(void) = {
 	devirt_cpu_exit,
 	devirt_sriov_exit,
 	devirt_hook_exit,
+	devirt_reserve_exit,
 };
 
 static int __init devirt_init(void)

@@ -13,6 +13,7 @@
 #include "../lib/sysfs.h"
 #include "cli.h"
 #include "planner.h"
+#include "reserve.h"
 
 enum state { OK, WARN, FAIL };
 
@@ -287,6 +288,35 @@ static void check_groups(struct check *check)
 	if (!shared && count && entries("/sys/kernel/iommu_groups"))
 		say(check, "groups", OK, NULL, "no function shares its IOMMU group");
 	free(devices);
+}
+
+/* Is what the module was loaded with what the file says? */
+static void check_reserve(struct check *check)
+{
+	char loaded[2048], active[4096], *wanted;
+	struct reserve reserve;
+	size_t count = 0;
+
+	if (reserve_load(&reserve))
+		return;
+	wanted = reserve_parameter(&reserve);
+	reserve_free(&reserve);
+	if (dv_read(active, sizeof(active), "/sys/module/devirt/parameters/reserved") < 0 ||
+	    dv_read(loaded, sizeof(loaded), "/sys/module/devirt/parameters/reserve") < 0)
+		goto out;
+	/* a parameter that isn't set */
+	if (!strcmp(loaded, "(null)"))
+		loaded[0] = '\0';
+	for (char *at = active; *at; at++)
+		count += at == active || at[-1] == ' ';
+	if (wanted && strcmp(wanted, loaded))
+		say(check, "reserved", WARN,
+		    "run 'devirt reserve --write' and 'update-initramfs -u', and boot",
+		    "the module was loaded without what " RESERVE_CONF " says");
+	else if (count || loaded[0])
+		say(check, "reserved", OK, NULL, "%zu function%s", count, count == 1 ? "" : "s");
+out:
+	free(wanted);
 }
 
 /* ---------------------------------------------------------------- memory */
@@ -640,6 +670,7 @@ static int check_command(int argc, char **argv)
 	check_remapping(&check);
 	check_vfio(&check);
 	check_groups(&check);
+	check_reserve(&check);
 	check_topology(&check);
 	check_boot(&check);
 	if (check.device >= 0)

@@ -46,7 +46,7 @@ struct command {
 
 extern const struct command command_check, command_devices, command_plan, command_run,
 	command_create, command_show, command_release, command_args, command_stat,
-	command_events, command_cpus;
+	command_events, command_cpus, command_reserve;
 
 /**
  * struct options - those that more than one command knows
@@ -57,6 +57,9 @@ extern const struct command command_check, command_devices, command_plan, comman
  * @watch: stat: seconds between two tables; 0: one is enough
  * @all: devices: also VFs and bridges; show: also what is free
  * @one_line: args: all on one line
+ * @modprobe: reserve: print the module's options
+ * @write: reserve: write them
+ * @arrive: create: wait for functions that aren't there yet
  * @topology: plan, args, cpus: an hwloc file instead of this machine
  * @max_wait: run, release: seconds to wait for a draining VMM
  */
@@ -68,6 +71,9 @@ struct options {
 	double watch;
 	bool all;
 	bool one_line;
+	bool modprobe;
+	bool write;
+	bool arrive;
 	const char *topology;
 	int max_wait;
 };

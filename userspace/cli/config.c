@@ -691,6 +691,13 @@ int config_name(const char *argument, char **path, char name[DEVIRT_NAME_MAX])
 		free(text);
 		return ret;
 	}
+	if (!base && !strcmp(text, "reserve")) {
+		free(text);
+		return fail(EXIT_USAGE, &(struct problem){ .error = EINVAL,
+			    .remedy = "choose another name" },
+			    "'reserve' can't be a partition: " DEVIRT_CONF_DIR
+			    "/reserve.conf says what is kept off host drivers");
+	}
 	strcpy(name, text);
 	free(text);
 	ret = base ? asprintf(path, "%s", argument) :

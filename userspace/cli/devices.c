@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "cli.h"
 #include "held.h"
+#include "reserve.h"
 
 /* "lab" or "in use: nvme0n1p2 is mounted on /"; free(). NULL: it is free. */
 static char *state_of(const struct devirt_device *device, const struct held *held)
@@ -22,7 +23,7 @@ static char *state_of(const struct devirt_device *device, const struct held *hel
 		return text;
 	}
 	if (!device->is_endpoint || devirt_device_users(&device->addr, &users) || !users)
-		return NULL;
+		return reserve_active(&device->addr) ? strdup("reserved") : NULL;
 	if (asprintf(&text, "in use: %s", users) < 0)
 		text = NULL;
 	free(users);
@@ -122,6 +123,8 @@ static void print_json(const struct devirt_device *devices, size_t count,
 		json_object_object_add(one, "endpoint",
 				       json_object_new_boolean(device->is_endpoint));
 		json_object_object_add(one, "pf", device->is_vf ? json_addr(&device->pf) : NULL);
+		json_object_object_add(one, "reserved",
+				       json_object_new_boolean(reserve_active(&device->addr)));
 		json_object_object_add(one, "partition",
 				       json_text(held_function(held, &device->addr)));
 		devirt_device_users(&device->addr, &users);

@@ -15,7 +15,7 @@ const struct command *current;
 static const struct command *const commands[] = {
 	&command_check, &command_devices, &command_plan, &command_run, &command_create,
 	&command_show, &command_release, &command_args, &command_stat, &command_events,
-	&command_cpus,
+	&command_cpus, &command_reserve,
 };
 
 /* -------------------------------------------------------------- the usage */
@@ -47,6 +47,9 @@ static const struct {
 	{ "--all", "list virtual functions and bridges too" },
 	{ "--one-line", "print everything on one line, quoted for the shell" },
 	{ "--topology=", "of another machine: hwloc XML, or synthetic:..." },
+	{ "--modprobe", "print the module's options instead, for modprobe.d" },
+	{ "--write", "write them to /etc/modprobe.d/devirt-reserve.conf" },
+	{ "--arrive", "wait for functions that aren't there yet, however long" },
 	{ "--wait=", "seconds to wait: for a VMM that uses a device, for an event (30)" },
 };
 
@@ -140,7 +143,8 @@ static int take_watch(const char *text)
 
 int parse_options(const struct command *command, int argc, char **argv)
 {
-	enum { JSON = 256, QUIET, FOLLOW, PAST, ALL, ONE_LINE, TOPOLOGY, WAIT, WATCH, HELP };
+	enum { JSON = 256, QUIET, FOLLOW, PAST, ALL, ONE_LINE, TOPOLOGY, WAIT, WATCH, MODPROBE,
+	       WRITE, ARRIVE, HELP };
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, JSON },
 		{ "quiet", no_argument, NULL, QUIET },
@@ -151,6 +155,9 @@ int parse_options(const struct command *command, int argc, char **argv)
 		{ "topology", required_argument, NULL, TOPOLOGY },
 		{ "wait", required_argument, NULL, WAIT },
 		{ "watch", optional_argument, NULL, WATCH },
+		{ "modprobe", no_argument, NULL, MODPROBE },
+		{ "write", no_argument, NULL, WRITE },
+		{ "arrive", no_argument, NULL, ARRIVE },
 		{ "help", no_argument, NULL, HELP },
 		{ 0 },
 	};
@@ -199,6 +206,15 @@ int parse_options(const struct command *command, int argc, char **argv)
 			break;
 		case ONE_LINE:
 			opt.one_line = true;
+			break;
+		case MODPROBE:
+			opt.modprobe = true;
+			break;
+		case WRITE:
+			opt.write = true;
+			break;
+		case ARRIVE:
+			opt.arrive = true;
 			break;
 		case TOPOLOGY:
 			opt.topology = optarg;

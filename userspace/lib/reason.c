@@ -378,6 +378,13 @@ static void explain_vf(struct explanation *e)
 	case DEVIRT_REASON_POOL_FAILED: {
 		unsigned int asked, made;
 
+		/* vfio-pci has the function for it, but unless told otherwise does nothing */
+		if (e->record->error == -ENOENT) {
+			MESSAGE(e, "%s is with vfio-pci, which makes no VFs: it is reserved as a whole",
+				pf);
+			REMEDY(e, "take it out of /etc/devirt/reserve.conf, and boot");
+			break;
+		}
 		if (sscanf(e->detail, "%u %u", &asked, &made) == 2)
 			MESSAGE(e, "%s: its driver was asked for %u VFs and made %u: %s", pf,
 				asked, made, strerror(-e->record->error));

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Functions that are reserved for guests, and the file that says which. */
+#ifndef DEVIRT_RESERVE_H
+#define DEVIRT_RESERVE_H
+
+#include <stdbool.h>
+#include "../../module/match.h"
+#include "libdevirt.h"
+
+#define RESERVE_CONF	DEVIRT_CONF_DIR "/reserve.conf"
+#define RESERVE_OUTPUT	"/etc/modprobe.d/devirt-reserve.conf"
+
+/**
+ * struct reserve_entry - a line of the file
+ * @text: the entry
+ * @line: its line
+ * @match: what it means
+ * @refused: it must not be reserved
+ */
+struct reserve_entry {
+	char *text;
+	int line;
+	struct devirt_match match;
+	bool refused;
+};
+
+struct reserve {
+	struct reserve_entry *v;
+	size_t count;
+};
+
+/* Reads the file; one that isn't there has no entries. Returns 0, or the exit
+ * status after telling what is wrong with it.
+ */
+int reserve_load(struct reserve *reserve);
+void reserve_free(struct reserve *reserve);
+
+/* What the module compares an entry with. */
+void reserve_facts(const struct devirt_device *device, struct devirt_facts *facts);
+/* "path:00:01.0/00.0"; NULL if it is too deep; free() */
+char *reserve_path(const struct devirt_facts *facts);
+/* "serial:..."; NULL if it has none; free() */
+char *reserve_serial(const struct devirt_facts *facts);
+/* Has the module reserved it? */
+bool reserve_active(const struct devirt_pci_addr *addr);
+/* The module's reserve= of the entries that aren't refused; NULL: there are none */
+char *reserve_parameter(const struct reserve *reserve);
+
+#endif

@@ -2,12 +2,33 @@
 /* devirt create, devirt release: partitions that outlive the tool. */
 #include <errno.h>
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "arrival.h"
 #include "cli.h"
 #include "lease.h"
+
+/* A service that is stopped must not leave a lease behind. */
+static void hold_signals(int how)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(how, &signals, NULL);
+}
+
+static bool signal_came(void)
+{
+	sigset_t signals;
+
+	return !sigpending(&signals) &&
+	       (sigismember(&signals, SIGTERM) || sigismember(&signals, SIGINT));
+}
 
 static int create(int argc, char **argv)
 {
@@ -24,14 +45,22 @@ static int create(int argc, char **argv)
 	if (device < 0)
 		goto out_config;
 	status = lease_check_name(device, config->name);
+	if (!status && opt.arrive)
+		status = arrival_wait(config);
 	if (!status)
 		status = plan_make(&plan, config, device);
 	if (status)
 		goto out_device;
+	hold_signals(SIG_BLOCK);
 	partition = lease_take(&plan, device, DEVIRT_APPLY_PERSIST, &status);
+	if (partition >= 0 && signal_came())
+		devirt_release_partition(partition);
+	hold_signals(SIG_UNBLOCK);
 	if (partition < 0)
 		goto out_plan;
 	close(partition);
+	if (opt.arrive)
+		arrival_notify("READY=1\nSTATUS=leased");
 	if (opt.json)
 		json_print(lease_json(&plan, true));
 	else
@@ -100,7 +129,7 @@ static int release(int argc, char **argv)
 	return status;
 }
 
-static const char *const create_options[] = { "--json", NULL };
+static const char *const create_options[] = { "--arrive", "--json", "--wait=", NULL };
 static const char *const release_options[] = { "--json", "--wait=", NULL };
 
 const struct command command_create = {

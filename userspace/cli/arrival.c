@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Waiting for functions that aren't there yet, by the kernel's own events. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include "arrival.h"
+#include "cli.h"
+
+/* Events of the kernel; those of udev are another group. */
+#define UEVENTS		1
+
+/* See sd_notify(3). */
+void arrival_notify(const char *format, ...)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	char text[512];
+	va_list args;
+	size_t length;
+	int fd;
+
+	if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(addr.sun_path))
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	length = strlen(path);
+	memcpy(addr.sun_path, path, length);
+	/* an abstract one */
+	if (path[0] == '@')
+		addr.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&addr,
+		   offsetof(struct sockaddr_un, sun_path) + length) < 0)
+		warn("telling systemd: %s", strerror(errno));
+	close(fd);
+}
+
+static int listen_for_events(void)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = UEVENTS };
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			NETLINK_KOBJECT_UEVENT);
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static long long now_ms(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
+}
+
+/* Is it about a function, its driver or its interface? "bind@/devices/..." and
+ * then KEY=value, each closed.
+ */
+static bool concerns(const char *event, size_t length)
+{
+	for (size_t at = 0; at < length; at += strlen(event + at) + 1)
+		if (!strcmp(event + at, "SUBSYSTEM=pci") || !strcmp(event + at, "SUBSYSTEM=net"))
+			return true;
+	return false;
+}
+
+/* Returns 1 if something has changed, 0 when the time is over, or -errno. */
+static int next_event(int fd, long long until)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+	char event[8192];
+
+	for (;;) {
+		long long left = until < 0 ? -1 : until - now_ms();
+		ssize_t got;
+		int ret;
+
+		ret = poll(&poller, 1, until < 0 ? -1 : left > 0 ? left : 0);
+		if (!ret)
+			return 0;
+		if (ret < 0 && errno != EINTR)
+			return -errno;
+		got = recv(fd, event, sizeof(event) - 1, 0);
+		/* there were more than fit: who knows which */
+		if (got < 0 && errno == ENOBUFS)
+			return 1;
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (got > 0) {
+			event[got] = '\0';
+			if (concerns(event, got))
+				return 1;
+		}
+	}
+}
+
+/* What is missing of @wanted, in words; NULL: nothing. @soon: it is there, and has
+ * no driver yet, or will have another name.
+ */
+static char *missing(const struct config_device *wanted, bool *soon)
+{
+	struct devirt_pci_addr addr = wanted->addr;
+	char text[DEVIRT_ADDR_TEXT], *words = NULL;
+	struct devirt_device device;
+
+	*soon = true;
+	if (wanted->netif && devirt_device_by_netif(wanted->netif, &addr)) {
+		if (asprintf(&words, "interface %s", wanted->netif) < 0)
+			words = NULL;
+		return words;
+	}
+	devirt_addr_format(&addr, text);
+	if (devirt_device_read(&addr, &device)) {
+		*soon = false;
+		words = strdup(text);
+	} else if (wanted->is_vf && !device.driver[0] &&
+		   asprintf(&words, "a driver of %s", text) < 0) {
+		words = NULL;
+	}
+	return words;
+}
+
+int arrival_wait(const struct config *config)
+{
+	long long until = now_ms() + opt.max_wait * 1000LL;
+	bool told = false;
+	int fd, ret;
+
+	fd = listen_for_events();
+	if (fd < 0)
+		return fail(EXIT_REFUSED, &(struct problem){ .error = errno },
+			    "the kernel's events can't be heard: %s", strerror(errno));
+	for (;;) {
+		bool soon = true;
+		char *what = NULL;
+
+		for (size_t i = 0; i < config->device_count && !what; i++)
+			what = missing(&config->devices[i], &soon);
+		if (!what)
+			break;
+		if (!told && (!soon || now_ms() >= until)) {
+			arrival_notify("READY=1\nSTATUS=waits for %s", what);
+			warn("partition '%s' waits for %s", config->name, what);
+			told = true;
+		}
+		free(what);
+		ret = next_event(fd, told ? -1 : until);
+		if (ret < 0) {
+			close(fd);
+			return fail(EXIT_REFUSED, &(struct problem){ .error = -ret },
+				    "waiting for the kernel's events: %s", strerror(-ret));
+		}
+	}
+	close(fd);
+	return 0;
+}

@@ -85,6 +85,7 @@ root_image() {
 
 initramfs() {
 	local digest
-	digest=$(cat "$cache/kernels/$1/release" "$top/tests/vm/initramfs-init" | sha256sum)
+	digest=$(cat "$cache/kernels/$1/release" "$top/tests/vm/initramfs-init" \
+		"$top/tests/vm/mount-root" | sha256sum)
 	echo "$cache/kernels/$1/initramfs-${digest:0:12}"
 }

@@ -40,6 +40,8 @@
 #define DEVIRT_NAME_MAX		64
 /** DEVIRT_DRIVER_MAX - bytes of a driver's name, the closing NUL included. */
 #define DEVIRT_DRIVER_MAX	32
+/** DEVIRT_MDEV_MAX - bytes of a parent's or type's name, the closing NUL included. */
+#define DEVIRT_MDEV_MAX		32
 /** DEVIRT_DETAIL_MAX - bytes of a detail text, the closing NUL included. */
 #define DEVIRT_DETAIL_MAX	128
 /** DEVIRT_RECORDS_MAX - the most records in one description. */
@@ -53,7 +55,7 @@
 
 #define DEVIRT_KIND_PCI		1	/* a whole PCI function */
 #define DEVIRT_KIND_VF		2	/* an SR-IOV virtual function */
-#define DEVIRT_KIND_MDEV	3	/* a mediated device; not offered yet */
+#define DEVIRT_KIND_MDEV	3	/* a mediated device: a slice of a parent that makes such */
 #define DEVIRT_KIND_MEMORY	4	/* huge pages of one size on one node */
 #define DEVIRT_KIND_CPU		5	/* one logical CPU */
 
@@ -118,6 +120,12 @@
 #define DEVIRT_REASON_VCPU_TWICE	68 /* EEXIST: two CPUs for the same vCPU; detail: the other CPU */
 #define DEVIRT_REASON_NO_CPUFREQ	69 /* EOPNOTSUPP: min_khz, but no driver sets the CPU's frequency */
 #define DEVIRT_REASON_FREQUENCY		70 /* ERANGE: min_khz is out of the CPU's range; detail: "MIN MAX" */
+
+#define DEVIRT_REASON_NO_PARENT		80 /* ENODEV: no such parent; detail: those there are */
+#define DEVIRT_REASON_NO_TYPE		81 /* ENOENT: it makes no such type; detail: those it makes */
+#define DEVIRT_REASON_TYPE_FULL		82 /* ENOSPC: no instance left; detail: see devirt_record_mdev */
+#define DEVIRT_REASON_UUID_TAKEN	83 /* EEXIST: a mediated device has that UUID; detail: its parent */
+#define DEVIRT_REASON_MDEV_FAILED	84 /* errno of the parent's driver: it made none; detail: the type */
 
 /* ---------------------------------------------------------------- records */
 
@@ -221,6 +229,31 @@ struct devirt_record_vf {
 #define DEVIRT_VF_POOL_MADE	(1U << 0)
 
 /**
+ * struct devirt_record_mdev - DEVIRT_KIND_MDEV: a mediated device
+ * @parent: the device that makes it, by its name in /sys/class/mdev_bus, closed
+ *	and filled up with NUL
+ * @type: one of the parent's types, by its name in mdev_supported_types, closed
+ *	and filled up with NUL
+ * @uuid: which UUID it gets, in the order of its text; zero: a random one.
+ *	Output: the one that it has
+ * @vfio: output; the group is DEVIRT_INDEX_NONE where the kernel has no groups for it
+ *
+ * Types of one parent may share what they are made of. So the detail of
+ * DEVIRT_REASON_TYPE_FULL says how many of the type are left, and then who has any
+ * of the parent's, as "PARTITION TYPE COUNT"; PARTITION is "-" for those that
+ * aren't leased. What doesn't fit is left out.
+ *
+ * While it is leased its driver's module can't be unloaded. If somebody else removes
+ * it, or unbinds its driver, DEVIRT_EVENT_DRIFT tells that ("removed", "unbound").
+ */
+struct devirt_record_mdev {
+	char parent[DEVIRT_MDEV_MAX];
+	char type[DEVIRT_MDEV_MAX];
+	__u8 uuid[16];
+	struct devirt_vfio vfio;
+};
+
+/**
  * struct devirt_record_memory - DEVIRT_KIND_MEMORY: huge pages
  * @page_size: bytes in a page: 2097152 or 1073741824 on x86-64
  * @pages: how many to add to the pool of the record's node
@@ -279,6 +312,7 @@ struct devirt_record_cpu {
  * @reserved: must be zero
  * @pci: DEVIRT_KIND_PCI
  * @vf: DEVIRT_KIND_VF
+ * @mdev: DEVIRT_KIND_MDEV
  * @memory: DEVIRT_KIND_MEMORY
  * @cpu: DEVIRT_KIND_CPU
  * @raw: all of the union; what the kind doesn't use must be zero
@@ -298,6 +332,7 @@ struct devirt_record {
 	union {
 		struct devirt_record_pci pci;
 		struct devirt_record_vf vf;
+		struct devirt_record_mdev mdev;
 		struct devirt_record_memory memory;
 		struct devirt_record_cpu cpu;
 		__aligned_u64 raw[16];

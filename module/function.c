@@ -230,7 +230,14 @@ int devirt_function_veto(struct devirt_resource *res, struct devirt_function *fn
 	return err ?: devirt_inuse_check(res, dev);
 }
 
-static int devirt_vfio_index(struct device *dev, void *data)
+/**
+ * devirt_vfio_index - note the number of a VFIO device
+ * @dev: a child of a device that VFIO has, perhaps its VFIO device
+ * @data: struct devirt_vfio
+ *
+ * For device_for_each_child(). Return: 0.
+ */
+int devirt_vfio_index(struct device *dev, void *data)
 {
 	struct devirt_vfio *vfio = data;
 	u32 index;
@@ -319,7 +326,7 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 	if (err)
 		return err;
 	/* Before anybody can open it. */
-	fn->user = devirt_user_watch(res, pdev, irq);
+	fn->user = devirt_user_watch(res, &pdev->dev, irq, NULL);
 	if (IS_ERR(fn->user)) {
 		err = PTR_ERR(fn->user);
 		fn->user = NULL;

@@ -48,6 +48,7 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 			 struct devirt_vfio *vfio, const struct devirt_irq *irq);
 bool devirt_function_busy(struct pci_dev *pdev);
 int devirt_function_leave(struct devirt_function *fn, bool *clean);
+int devirt_vfio_index(struct device *dev, void *data);
 int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn);
 void devirt_function_drop(struct devirt_function *fn);
 

@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/ptrace.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vfio.h>
 #include <linux/workqueue.h>
@@ -245,6 +246,52 @@ void devirt_hook_disarm(enum devirt_hook id)
 	if (!--probes[id].wishes)
 		queue_work(devirt_wq, &hook_tidy_work);
 	mutex_unlock(&hook_lock);
+}
+
+/**
+ * struct devirt_hook_at - a probe for one device of a driver that has no name here
+ * @kprobe: calls the one that is concerned
+ */
+struct devirt_hook_at {
+	struct kprobe kprobe;
+};
+
+/**
+ * devirt_hook_vfio_ioctl_at - wait for a VFIO driver's ioctl to be called
+ * @ioctl: its ioctl, as struct vfio_device_ops has it
+ *
+ * devirt_user_ioctl() is called then, as with DEVIRT_HOOK_VFIO_IOCTL. The module
+ * that has it must not go before devirt_hook_at_free(). May sleep. Return: the
+ * probe; or an ERR_PTR: -EOPNOTSUPP if the kernel can't place it, -ENOMEM.
+ */
+struct devirt_hook_at *devirt_hook_vfio_ioctl_at(void *ioctl)
+{
+	struct devirt_hook_at *at = kzalloc(sizeof(*at), GFP_KERNEL);
+	int err;
+
+	if (!at)
+		return ERR_PTR(-ENOMEM);
+	at->kprobe.addr = ioctl;
+	at->kprobe.pre_handler = devirt_hook_vfio_ioctl;
+	err = ioctl ? register_kprobe(&at->kprobe) : -EOPNOTSUPP;
+	if (!err)
+		return at;
+	kfree(at);
+	return ERR_PTR(err == -ENOMEM ? err : -EOPNOTSUPP);
+}
+
+/**
+ * devirt_hook_at_free - undo devirt_hook_vfio_ioctl_at()
+ * @at: the probe, or NULL
+ *
+ * May sleep, and waits for every CPU.
+ */
+void devirt_hook_at_free(struct devirt_hook_at *at)
+{
+	if (!at)
+		return;
+	unregister_kprobe(&at->kprobe);
+	kfree(at);
 }
 
 /**

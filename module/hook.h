@@ -37,4 +37,9 @@ int devirt_hook_arm(enum devirt_hook id);
 void devirt_hook_disarm(enum devirt_hook id);
 u32 devirt_hook_facts(void);
 
+struct devirt_hook_at;
+
+struct devirt_hook_at *devirt_hook_vfio_ioctl_at(void *ioctl);
+void devirt_hook_at_free(struct devirt_hook_at *at);
+
 #endif /* _DEVIRT_HOOK_H */

@@ -68,14 +68,16 @@ struct devirt_told {
 };
 
 /**
- * struct devirt_user - the use of one leased function
- * @ref: one for the function, one for each piece of work on its way
+ * struct devirt_user - the use of one leased device
+ * @ref: one for the device, one for each piece of work on its way
  * @node: in users
  * @part: the partition, with a reference
- * @pdev: the function, with a reference
+ * @dev: the device, with a reference if it is a function: another one's driver may
+ *	go with its lease
  * @index: of its record
- * @irqs: its interrupts
- * @hooked: the probes are armed for it
+ * @irqs: its interrupts; NULL if it isn't a PCI function, and has none of its own
+ * @hooked: the probes of vfio-pci are armed for it
+ * @hook: or the probe of its own driver
  * @released: the partition is being given back
  * @round: of the last time that this was tried
  * @lock: guards @told and @vmm
@@ -92,10 +94,11 @@ struct devirt_user {
 	struct kref ref;
 	struct hlist_node node;
 	struct devirt_partition *part;
-	struct pci_dev *pdev;
+	struct device *dev;
 	u32 index;
 	struct devirt_irqs *irqs;
 	bool hooked;
+	struct devirt_hook_at *hook;
 	bool released;
 	int round;
 	struct mutex lock;
@@ -117,7 +120,8 @@ static void devirt_user_free(struct rcu_head *rcu)
 {
 	struct devirt_user *user = container_of(rcu, struct devirt_user, rcu);
 
-	devirt_irqs_free(user->irqs);
+	if (user->irqs)
+		devirt_irqs_free(user->irqs);
 	kfree(user);
 }
 
@@ -131,7 +135,8 @@ static void devirt_user_destroy(struct kref *ref)
 		kfree_rcu(told, rcu);
 	}
 	put_pid(user->vmm);
-	pci_dev_put(user->pdev);
+	if (user->irqs)
+		put_device(user->dev);
 	mutex_destroy(&user->lock);
 	/* The probes may still be looking at it. */
 	call_rcu(&user->rcu, devirt_user_free);
@@ -150,7 +155,7 @@ static struct devirt_user *devirt_user_find(const struct device *dev)
 	struct devirt_user *user;
 
 	hash_for_each_possible_rcu(users, user, node, (unsigned long)dev) {
-		if (&user->pdev->dev == dev)
+		if (user->dev == dev)
 			return user;
 	}
 	return NULL;
@@ -231,6 +236,11 @@ static void devirt_user_later(struct work_struct *work)
 	struct pid *vmm;
 	int err;
 
+	/* Who uses it the next ioctl tells. */
+	if (!user->irqs) {
+		devirt_user_put(user);
+		return;
+	}
 	mutex_lock(&user->lock);
 	vmm = get_pid(user->vmm);
 	mutex_unlock(&user->lock);
@@ -283,6 +293,10 @@ static void devirt_call_done(struct callback_head *work)
 
 	atomic_set_release(&call->busy, 0);
 	devirt_user_recognise(user, task_tgid(current));
+	if (!user->irqs) {
+		devirt_user_put(user);
+		return;
+	}
 	if (irqs && devirt_irqs_note(user->irqs, (void __user *)arg)) {
 		devirt_user_place(user, 1);
 		return;
@@ -331,11 +345,12 @@ static void devirt_user_begin(struct devirt_user *user, bool irqs, unsigned long
  */
 void devirt_user_ioctl(struct device *dev, unsigned int cmd, unsigned long arg)
 {
-	bool irqs = cmd == VFIO_DEVICE_SET_IRQS;
 	struct devirt_user *user;
+	bool irqs;
 
 	rcu_read_lock();
 	user = devirt_user_find(dev);
+	irqs = user && user->irqs && cmd == VFIO_DEVICE_SET_IRQS;
 	if (user && !READ_ONCE(user->released) &&
 	    (irqs || !devirt_user_known(user, task_tgid(current))) &&
 	    kref_get_unless_zero(&user->ref))
@@ -355,7 +370,7 @@ void devirt_user_closing(struct device *dev)
 
 	rcu_read_lock();
 	user = devirt_user_find(dev);
-	if (user && kref_get_unless_zero(&user->ref)) {
+	if (user && user->irqs && kref_get_unless_zero(&user->ref)) {
 		devirt_irqs_changing(user->irqs);
 		/* Which gets nowhere before the device is closed. */
 		devirt_user_queue(user, 1);
@@ -384,7 +399,7 @@ void devirt_user_rerouted(void)
 
 	rcu_read_lock();
 	hash_for_each_rcu(users, i, user, node) {
-		if (READ_ONCE(user->released) || !devirt_irqs_followed(user->irqs) ||
+		if (READ_ONCE(user->released) || !user->irqs || !devirt_irqs_followed(user->irqs) ||
 		    !devirt_vmm_is(user->part, task_tgid(current)) ||
 		    atomic_xchg_acquire(&user->rerouting, 1))
 			continue;
@@ -401,8 +416,19 @@ void devirt_user_rerouted(void)
 
 /* ------------------------------------------------------------------ the lease */
 
-/* Probes for it; without them nobody is recognised and nothing is placed. */
-static int devirt_user_hook(struct devirt_user *user)
+/* A probe of a driver that isn't vfio-pci. */
+static int devirt_user_hook_at(struct devirt_user *user, void *ioctl)
+{
+	struct devirt_hook_at *hook = devirt_hook_vfio_ioctl_at(ioctl);
+
+	if (IS_ERR(hook))
+		return PTR_ERR(hook);
+	user->hook = hook;
+	return 0;
+}
+
+/* Those of vfio-pci. */
+static int devirt_user_hook_pci(struct devirt_user *user)
 {
 	int err = devirt_hook_arm(DEVIRT_HOOK_VFIO_IOCTL);
 
@@ -412,23 +438,33 @@ static int devirt_user_hook(struct devirt_user *user)
 			devirt_hook_disarm(DEVIRT_HOOK_VFIO_IOCTL);
 	}
 	user->hooked = !err;
+	return err;
+}
+
+/* Probes for it; without them nobody is recognised and nothing is placed. */
+static int devirt_user_hook(struct devirt_user *user, void *ioctl)
+{
+	int err = user->irqs ? devirt_user_hook_pci(user) : devirt_user_hook_at(user, ioctl);
+
 	if (err == -EOPNOTSUPP) {
-		pci_warn(user->pdev, "devirt: no probe of VFIO: its VMM has to be attached\n");
+		dev_warn(user->dev, "devirt: no probe of VFIO: its VMM has to be attached\n");
 		err = 0;
 	}
 	return err;
 }
 
 /**
- * devirt_user_watch - notice who uses a function
+ * devirt_user_watch - notice who uses a device
  * @res: its resource, about to be acquired
- * @pdev: the function, which nobody can have opened yet
- * @irq: where its interrupts belong
+ * @dev: the device, which nobody can have opened yet: a PCI function with vfio-pci,
+ *	or one of another driver
+ * @irq: where a function's interrupts belong; else NULL
+ * @ioctl: the other driver's ioctl (struct vfio_device_ops); else NULL
  *
  * May sleep. Return: to be given to devirt_user_unwatch(); or ERR_PTR(-ENOMEM).
  */
-struct devirt_user *devirt_user_watch(struct devirt_resource *res, struct pci_dev *pdev,
-				      const struct devirt_irq *irq)
+struct devirt_user *devirt_user_watch(struct devirt_resource *res, struct device *dev,
+				      const struct devirt_irq *irq, void *ioctl)
 {
 	struct devirt_user *user;
 	int err = -ENOMEM, i;
@@ -438,30 +474,35 @@ struct devirt_user *devirt_user_watch(struct devirt_resource *res, struct pci_de
 		return ERR_PTR(-ENOMEM);
 	kref_init(&user->ref);
 	user->part = res->part;
-	user->pdev = pdev;
+	user->dev = dev;
 	user->index = res->index;
 	mutex_init(&user->lock);
 	INIT_LIST_HEAD(&user->told);
 	INIT_DELAYED_WORK(&user->later, devirt_user_later);
 	for (i = 0; i < DEVIRT_CALLS; i++)
 		user->calls[i].user = user;
-	user->irqs = devirt_irqs_create(res, pdev, irq);
-	if (!user->irqs)
-		goto err_free;
-	err = devirt_user_hook(user);
+	if (irq) {
+		user->irqs = devirt_irqs_create(res, to_pci_dev(dev), irq);
+		if (!user->irqs)
+			goto err_free;
+	}
+	err = devirt_user_hook(user, ioctl);
 	if (err)
 		goto err_irqs;
 
 	kref_get(&user->part->ref);
-	pci_dev_get(pdev);
-	devirt_irqs_add(user->irqs);
+	if (user->irqs) {
+		get_device(dev);
+		devirt_irqs_add(user->irqs);
+	}
 	spin_lock(&users_lock);
-	hash_add_rcu(users, &user->node, (unsigned long)&pdev->dev);
+	hash_add_rcu(users, &user->node, (unsigned long)dev);
 	spin_unlock(&users_lock);
 	return user;
 
 err_irqs:
-	devirt_irqs_free(user->irqs);
+	if (user->irqs)
+		devirt_irqs_free(user->irqs);
 err_free:
 	mutex_destroy(&user->lock);
 	kfree(user);
@@ -479,11 +520,15 @@ void devirt_user_unwatch(struct devirt_user *user)
 	if (!user)
 		return;
 	WRITE_ONCE(user->released, true);
-	devirt_irqs_release(user->irqs);
+	if (user->irqs)
+		devirt_irqs_release(user->irqs);
 	spin_lock(&users_lock);
 	hash_del_rcu(&user->node);
 	spin_unlock(&users_lock);
-	devirt_irqs_remove(user->irqs);
+	if (user->irqs)
+		devirt_irqs_remove(user->irqs);
+	devirt_hook_at_free(user->hook);
+	user->hook = NULL;
 	if (user->hooked) {
 		devirt_hook_disarm(DEVIRT_HOOK_VFIO_CLOSE);
 		devirt_hook_disarm(DEVIRT_HOOK_VFIO_IOCTL);
@@ -520,7 +565,8 @@ void devirt_user_release(struct devirt_partition *part)
 		if (found) {
 			found->round = round;
 			WRITE_ONCE(found->released, true);
-			devirt_irqs_release(found->irqs);
+			if (found->irqs)
+				devirt_irqs_release(found->irqs);
 			devirt_user_put(found);
 		}
 	} while (found);

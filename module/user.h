@@ -7,10 +7,9 @@ struct devirt_irq;
 struct devirt_partition;
 struct devirt_resource;
 struct devirt_user;
-struct pci_dev;
 
-struct devirt_user *devirt_user_watch(struct devirt_resource *res, struct pci_dev *pdev,
-				      const struct devirt_irq *irq);
+struct devirt_user *devirt_user_watch(struct devirt_resource *res, struct device *dev,
+				      const struct devirt_irq *irq, void *ioctl);
 void devirt_user_unwatch(struct devirt_user *user);
 void devirt_user_release(struct devirt_partition *part);
 void devirt_user_ioctl(struct device *dev, unsigned int cmd, unsigned long arg);

@@ -2,7 +2,7 @@
 /*
  * Host attributes: the one place that reads and writes other subsystems' sysfs
  * files. Only for what has no exported function: huge page counts, compaction,
- * the workqueue CPU mask.
+ * the workqueue CPU mask, mediated devices.
  *
  * They are reached through a sysfs mount of our own and with the kernel's
  * credentials, so it matters neither which root, mount namespace or user the
@@ -62,6 +62,70 @@ ssize_t devirt_hostattr_read(const char *path, char *buf, size_t size)
 out:
 	revert_creds(old);
 	return len;
+}
+
+/**
+ * struct devirt_hostattr_names - the names in a folder
+ * @ctx: for iterate_dir()
+ * @buf: where to, or NULL
+ * @size: of @buf
+ * @len: used of it
+ * @count: how many names there are
+ */
+struct devirt_hostattr_names {
+	struct dir_context ctx;
+	char *buf;
+	size_t size;
+	size_t len;
+	int count;
+};
+
+static bool devirt_hostattr_name(struct dir_context *ctx, const char *name, int len,
+				 loff_t offset, u64 ino, unsigned int type)
+{
+	struct devirt_hostattr_names *names = container_of(ctx, struct devirt_hostattr_names, ctx);
+
+	if (name[0] == '.')
+		return true;
+	names->count++;
+	/* Whole names only. */
+	if (names->len + len + 2 <= names->size)
+		names->len += scnprintf(names->buf + names->len, names->size - names->len, "%s%.*s",
+					names->len ? " " : "", len, name);
+	return true;
+}
+
+/**
+ * devirt_hostattr_list - the names in a folder, separated by blanks
+ * @path: below /sys, without a leading slash
+ * @buf: where to; as many as fit, closed with NUL; may be NULL if @size is 0
+ * @size: of @buf
+ *
+ * May sleep. Return: how many there are, or a negative errno: -ENOENT if there is
+ * no such folder; @buf is empty then.
+ */
+int devirt_hostattr_list(const char *path, char *buf, size_t size)
+{
+	const struct cred *old = override_creds(kernel_creds);
+	struct file *file = devirt_hostattr_open(path, O_RDONLY | O_DIRECTORY);
+	struct devirt_hostattr_names names = {
+		.ctx.actor = devirt_hostattr_name,
+		.buf = buf,
+		.size = size,
+	};
+	int err;
+
+	if (size)
+		buf[0] = '\0';
+	if (IS_ERR(file)) {
+		err = PTR_ERR(file);
+		goto out;
+	}
+	err = iterate_dir(file, &names.ctx);
+	fput(file);
+out:
+	revert_creds(old);
+	return err ?: names.count;
 }
 
 /**

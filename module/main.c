@@ -23,6 +23,7 @@
 #include "guard.h"
 #include "hook.h"
 #include "hostattr.h"
+#include "mdev.h"
 #include "partition.h"
 #include "power.h"
 #include "reserve.h"
@@ -137,7 +138,7 @@ static long devirt_ioctl_query(struct devirt_handle *handle, union devirt_arg *a
 	query->event_size = sizeof(struct devirt_event);
 	query->records_max = DEVIRT_RECORDS_MAX;
 	query->kinds = BIT(DEVIRT_KIND_PCI) | BIT(DEVIRT_KIND_VF) |
-		       BIT(DEVIRT_KIND_MEMORY) | BIT(DEVIRT_KIND_CPU);
+		       BIT(DEVIRT_KIND_MDEV) | BIT(DEVIRT_KIND_MEMORY) | BIT(DEVIRT_KIND_CPU);
 	query->facts = devirt_function_facts() | devirt_hook_facts();
 	query->partitions = devirt_partition_count();
 	return 0;
@@ -553,6 +554,7 @@ static int (*const devirt_inits[])(void) = {
 	devirt_power_init,
 	devirt_cpu_init,
 	devirt_sriov_init,
+	devirt_mdev_init,
 	devirt_hook_init,
 	devirt_reserve_init,
 };
@@ -567,6 +569,7 @@ static void (*const devirt_exits[])(void) = {
 	devirt_power_exit,
 	devirt_cpu_exit,
 	devirt_sriov_exit,
+	devirt_mdev_exit,
 	devirt_hook_exit,
 	devirt_reserve_exit,
 };

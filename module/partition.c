@@ -45,6 +45,7 @@ struct workqueue_struct *devirt_wq;
 static const struct devirt_resource_ops *const devirt_kinds[] = {
 	[DEVIRT_KIND_PCI] = &devirt_pci_ops,
 	[DEVIRT_KIND_VF] = &devirt_vf_ops,
+	[DEVIRT_KIND_MDEV] = &devirt_mdev_ops,
 	[DEVIRT_KIND_MEMORY] = &devirt_memory_ops,
 	[DEVIRT_KIND_CPU] = &devirt_cpu_ops,
 };

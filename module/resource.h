@@ -88,6 +88,7 @@ struct devirt_resource_ops {
 
 extern const struct devirt_resource_ops devirt_pci_ops;
 extern const struct devirt_resource_ops devirt_vf_ops;
+extern const struct devirt_resource_ops devirt_mdev_ops;
 extern const struct devirt_resource_ops devirt_memory_ops;
 extern const struct devirt_resource_ops devirt_cpu_ops;
 

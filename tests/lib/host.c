@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The host's state, as facts that can be compared: drivers, driver overrides,
- * VF counts and power policy of PCI functions, huge pages, CPUs, and the
+ * VF counts and power policy of PCI functions, mediated devices and how many of each
+ * type are left, huge pages, CPUs, and the
  * affinity of every task, every interrupt and of workqueues.
  *
  * A task or an interrupt that is in only one of two snapshots is no difference:
@@ -100,6 +101,52 @@ static void take_pci(struct host *host)
 			if (slurp(dirfd(dir), path, text, sizeof(text)))
 				add(host, text, "", "pci/%s/%s", entry->d_name, attrs[i]);
 		}
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void take_mdev_types(struct host *host, const char *parent)
+{
+	char path[600], text[64];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/class/mdev_bus/%s/mdev_supported_types", parent);
+	dir = open_dir(path);
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/available_instances", entry->d_name);
+		if (slurp(dirfd(dir), path, text, sizeof(text)))
+			add(host, text, "", "mdev-type/%s/%s", parent, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void take_mdevs(struct host *host)
+{
+	DIR *dir = open_dir("/sys/class/mdev_bus");
+	char path[600], text[512];
+	struct dirent *entry;
+	ssize_t len;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] != '.')
+			take_mdev_types(host, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	dir = open_dir("/sys/bus/mdev/devices");
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/mdev_type", entry->d_name);
+		len = readlinkat(dirfd(dir), path, text, sizeof(text) - 1);
+		text[len > 0 ? len : 0] = '\0';
+		add(host, strrchr(text, '/') ? strrchr(text, '/') + 1 : "-", "", "mdev/%s",
+		    entry->d_name);
 	}
 	if (dir)
 		closedir(dir);
@@ -284,6 +331,7 @@ void host_take(struct host *host, bool names)
 
 	memset(host, 0, sizeof(*host));
 	take_pci(host);
+	take_mdevs(host);
 	take_pages(host);
 	take_irqs(host);
 	first = host->count;

@@ -179,6 +179,38 @@ struct devirt_record rec_vf(const char *pf, unsigned int index, unsigned int poo
 	};
 }
 
+/* A UUID as people write it. */
+const char *uuid_text(const __u8 *uuid)
+{
+	static char text[2][40];
+	static int turn;
+	int i, len = 0;
+
+	turn = !turn;
+	for (i = 0; i < 16; i++)
+		len += sprintf(text[turn] + len, "%s%02x",
+			       i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+	return text[turn];
+}
+
+/* @uuid: NULL for a random one. */
+struct devirt_record rec_mdev(const char *parent, const char *type, const char *uuid)
+{
+	struct devirt_record rec = { .kind = DEVIRT_KIND_MDEV };
+	unsigned int byte;
+	int i;
+
+	snprintf(rec.mdev.parent, sizeof(rec.mdev.parent), "%s", parent);
+	snprintf(rec.mdev.type, sizeof(rec.mdev.type), "%s", type);
+	for (i = 0; uuid && i < 16; i++, uuid += 2) {
+		uuid += *uuid == '-';
+		if (sscanf(uuid, "%2x", &byte) != 1)
+			abort();
+		rec.mdev.uuid[i] = byte;
+	}
+	return rec;
+}
+
 struct devirt_record rec_memory(unsigned long long page_size, unsigned long long pages, int node)
 {
 	return (struct devirt_record){
@@ -312,18 +344,28 @@ int pci_bind(const char *addr, const char *driver)
 	return err;
 }
 
-/* Its IOMMU group's number. */
-int pci_group(const char *addr)
+static int group_of(const char *bus, const char *name)
 {
 	char path[128], text[256];
 	ssize_t len;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", addr);
+	snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/iommu_group", bus, name);
 	len = readlink(path, text, sizeof(text) - 1);
 	if (len < 0)
 		return -errno;
 	text[len] = '\0';
 	return atoi(strrchr(text, '/') + 1);
+}
+
+/* Its IOMMU group's number. */
+int pci_group(const char *addr)
+{
+	return group_of("pci", addr);
+}
+
+int mdev_group(const char *uuid)
+{
+	return group_of("mdev", uuid);
 }
 
 /* The first thing below a function, in @path, whose name begins with @prefix. */
@@ -455,7 +497,7 @@ unsigned long long prng(unsigned long long *state)
 
 /* -------------------------------------------------------------------- VFIO */
 
-int vfio_open(struct vfio *vfio, const char *addr)
+static int open_group(struct vfio *vfio, int group, const char *name)
 {
 	char path[64];
 	int err;
@@ -465,13 +507,13 @@ int vfio_open(struct vfio *vfio, const char *addr)
 	vfio->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (vfio->container < 0)
 		return -errno;
-	snprintf(path, sizeof(path), "/dev/vfio/%d", pci_group(addr));
+	snprintf(path, sizeof(path), "/dev/vfio/%d", group);
 	vfio->group = open(path, O_RDWR | O_CLOEXEC);
 	if (vfio->group < 0 ||
 	    ioctl(vfio->group, VFIO_GROUP_SET_CONTAINER, &vfio->container) ||
 	    ioctl(vfio->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
 		goto err_close;
-	vfio->device = ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, addr);
+	vfio->device = ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (vfio->device < 0)
 		goto err_close;
 	return 0;
@@ -480,6 +522,16 @@ err_close:
 	err = -errno;
 	vfio_close(vfio);
 	return err;
+}
+
+int vfio_open(struct vfio *vfio, const char *addr)
+{
+	return open_group(vfio, pci_group(addr), addr);
+}
+
+int vfio_open_mdev(struct vfio *vfio, const char *uuid)
+{
+	return open_group(vfio, mdev_group(uuid), uuid);
 }
 
 void vfio_close(struct vfio *vfio)

@@ -40,8 +40,10 @@ int lease_mask(const char *name, unsigned long mask);
 
 struct devirt_pci_addr pci_addr(const char *text);
 const char *pci_text(const struct devirt_pci_addr *addr);
+const char *uuid_text(const __u8 *uuid);
 struct devirt_record rec_pci(const char *addr);
 struct devirt_record rec_vf(const char *pf, unsigned int index, unsigned int pool);
+struct devirt_record rec_mdev(const char *parent, const char *type, const char *uuid);
 struct devirt_record rec_memory(unsigned long long page_size, unsigned long long pages, int node);
 struct devirt_record rec_cpu(unsigned int cpu, unsigned int role, unsigned int vcpu);
 
@@ -54,6 +56,7 @@ const char *pci_driver(const char *addr);
 const char *pci_override(const char *addr);
 int pci_bind(const char *addr, const char *driver);
 int pci_group(const char *addr);
+int mdev_group(const char *uuid);
 void pci_child(const char *addr, const char *path, const char *prefix, char *name, size_t size);
 
 void memory_shrink(void);
@@ -75,6 +78,7 @@ struct vfio {
 };
 
 int vfio_open(struct vfio *vfio, const char *addr);
+int vfio_open_mdev(struct vfio *vfio, const char *uuid);
 void vfio_close(struct vfio *vfio);
 
 #endif

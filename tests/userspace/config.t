@@ -86,6 +86,20 @@ done
 bad 'irqs= on a CPU, but no CPUs' 3 'irqs=3, but this partition has no CPUs; *' $'[vf a]\npf=1:0.0\nirqs=3'
 bad 'irqs= on a vCPU, but no CPUs' 3 'irqs=vcpu3, but this partition has no CPUs; *' $'[device a]\naddress=1:0.0\nirqs=vcpu3'
 
+bad 'mdev without a type' 1 '\[mdev a\] wants type= or memory-at-least=' $'[mdev a]\nparent=mbochs'
+bad 'mdev by type and by memory' 3 'type= and memory-at-least= *' $'[mdev a]\ntype=vgpu-8\nmemory-at-least=4M'
+bad 'memory without a unit' 2 'memory-at-least=4: a size with its unit is wanted*' $'[mdev a]\nmemory-at-least=4'
+for value in '' ../x a/b .x 'a b' "$(printf 'a%.0s' {1..32})"; do
+	bad "parent=$value" 2 "parent=*" $'[mdev a]\nparent='"$value"
+	bad "type=$value" 2 "type=*" $'[mdev a]\ntype='"$value"
+done
+for value in '' 1 7b1bd2c4-3f5e-4a1d-9d3c-0a1b2c3d4e5 7b1bd2c4-3f5e-4a1d-9d3c-0a1b2c3d4e5g \
+	7b1bd2c43f5e-4a1d-9d3c-0a1b-2c3d4e5f 00000000-0000-0000-0000-000000000000; do
+	bad "uuid=$value" 2 "uuid=$value: a UUID is wanted; leave it out *" $'[mdev a]\nuuid='"$value"
+done
+bad 'UUID twice' 5 '\[mdev a\] has that UUID already, in line 3; *' $'[mdev a]\ntype=x\nuuid=7b1bd2c4-3f5e-4a1d-9d3c-0a1b2c3d4e5f\n[mdev b]\nuuid=7B1BD2C4-3F5E-4A1D-9D3C-0A1B2C3D4E5F\ntype=x'
+bad 'key of another section' 2 "unknown key 'pf' in *; \[mdev\] has parent, type, *" $'[mdev a]\npf=1:0.0'
+
 good 'comments and blanks' '# one
 ; two
   [cpus]   # three
@@ -100,7 +114,7 @@ is 'byte order mark' "$status" 0
 
 config ''
 run plan "$dir/t.conf"
-is 'empty file' "$err" "devirt: $dir/t.conf: it asks for nothing; add a [device NAME], [vf NAME], [cpus] or [memory] section"
+is 'empty file' "$err" "devirt: $dir/t.conf: it asks for nothing; add a [device NAME], [vf NAME], [mdev NAME], [cpus] or [memory] section"
 printf '[cpus]\n\0count=2\n' >"$dir/t.conf"
 run plan "$dir/t.conf"
 like 'NUL' "$err" '*: a NUL byte: *'

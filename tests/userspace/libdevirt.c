@@ -96,6 +96,8 @@ static void reasons(void)
 		{ DEVIRT_KIND_MEMORY, DEVIRT_REASON_NO_NODE, DEVIRT_REASON_PAGES_SHORT, "2M 1G",
 		  "512 pages of 2M" },
 		{ DEVIRT_KIND_CPU, DEVIRT_REASON_NO_CPU, DEVIRT_REASON_FREQUENCY, "3", "CPU 5" },
+		{ DEVIRT_KIND_MDEV, DEVIRT_REASON_NO_PARENT, DEVIRT_REASON_MDEV_FAILED,
+		  "0 web vgpu-8 2 - vgpu-4 1", "vgpu-8 of 0fff:f1:00.0" },
 		{ DEVIRT_KIND_CPU, 9999, 9999, "", "CPU 5" },
 	};
 	struct devirt_record record;
@@ -113,6 +115,10 @@ static void reasons(void)
 			record.node = DEVIRT_NODE_ANY;
 			if (record.kind == DEVIRT_KIND_PCI || record.kind == DEVIRT_KIND_VF)
 				devirt_addr_parse("0fff:f1:00.0", &record.pci.addr);
+			if (record.kind == DEVIRT_KIND_MDEV) {
+				strcpy(record.mdev.parent, "0fff:f1:00.0");
+				strcpy(record.mdev.type, "vgpu-8");
+			}
 			if (record.kind == DEVIRT_KIND_CPU)
 				record.cpu.cpu = 5;
 			if (record.kind == DEVIRT_KIND_MEMORY) {

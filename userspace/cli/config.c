@@ -317,6 +317,45 @@ static int vf_key(struct parser *p, const char *key, const char *text)
 	return -1;
 }
 
+/* The name of a folder in sysfs. */
+static int folder_key(struct parser *p, const char *key, const char *text, char **value)
+{
+	if (strlen(text) >= DEVIRT_MDEV_MAX || strpbrk(text, "/ \t") || text[0] == '.')
+		return refuse(p, p->line, "'devirt devices' lists them",
+			      "%s=%s: the name of a %s of mediated devices is wanted", key, text, key);
+	return text_key(p, key, text, value);
+}
+
+static int mdev_key(struct parser *p, const char *key, const char *text)
+{
+	struct config_device *device = p->device;
+
+	if (!strcmp(key, "parent")) {
+		device->parent_line = p->line;
+		return folder_key(p, key, text, &device->parent);
+	}
+	if (!strcmp(key, "type")) {
+		device->type_line = p->line;
+		return folder_key(p, key, text, &device->type);
+	}
+	if (!strcmp(key, "memory-at-least")) {
+		device->memory_line = p->line;
+		if (take_size(text, &device->memory))
+			return 1;
+		return refuse(p, p->line, NULL,
+			      "memory-at-least=%s: a size with its unit is wanted, such as 512M or 2G",
+			      text);
+	}
+	if (!strcmp(key, "uuid")) {
+		device->uuid_line = p->line;
+		if (!devirt_uuid_parse(text, device->uuid) && !devirt_uuid_is_null(device->uuid))
+			return 1;
+		return refuse(p, p->line, "leave it out for a random one; uuidgen(1) makes one",
+			      "uuid=%s: a UUID is wanted", text);
+	}
+	return -1;
+}
+
 static int cpus_key(struct parser *p, const char *key, const char *text)
 {
 	struct config_cpus *cpus = &p->config->cpus;
@@ -382,6 +421,7 @@ static const struct section {
 	{ "partition", false, partition_key, "description" },
 	{ "device", true, device_key, "address, irqs" },
 	{ "vf", true, vf_key, "pf, index, pool, irqs" },
+	{ "mdev", true, mdev_key, "parent, type, memory-at-least, uuid" },
 	{ "cpus", false, cpus_key,
 	  "count, cores, cpus, threads, emulator, emulator-cpus, near, node, share-core, latency, min-frequency" },
 	{ "memory", false, memory_key, "size, page, node" },
@@ -406,7 +446,7 @@ static bool device_name_valid(const char *name)
 	return true;
 }
 
-static int add_device(struct parser *p, const char *name, bool is_vf)
+static int add_device(struct parser *p, const char *name, const char *kind)
 {
 	struct config *config = p->config;
 	const struct config_device *other = config_device(config, name);
@@ -427,7 +467,8 @@ static int add_device(struct parser *p, const char *name, bool is_vf)
 	memset(p->device, 0, sizeof(*p->device));
 	strcpy(p->device->name, name);
 	p->device->line = p->line;
-	p->device->is_vf = is_vf;
+	p->device->is_vf = !strcmp(kind, "vf");
+	p->device->is_mdev = !strcmp(kind, "mdev");
 	p->device->index = DEVIRT_VF_ANY;
 	return 1;
 }
@@ -449,7 +490,7 @@ static int begin_section(struct parser *p, const char *heading)
 	section = find_section(kind);
 	if (!section)
 		return refuse(p, p->line,
-			      "there are [partition], [device NAME], [vf NAME], [cpus] and [memory]",
+			      "there are [partition], [device NAME], [vf NAME], [mdev NAME], [cpus] and [memory]",
 			      "unknown section [%s]", heading);
 	if (section->named && !*name)
 		return refuse(p, p->line, NULL, "[%s] wants a name: [%s NAME]", kind, kind);
@@ -457,7 +498,7 @@ static int begin_section(struct parser *p, const char *heading)
 		return refuse(p, p->line, NULL, "[%s] takes no name", kind);
 	strcpy(p->section, kind);
 	if (section->named)
-		return add_device(p, name, !strcmp(kind, "vf"));
+		return add_device(p, name, kind);
 	line = !strcmp(kind, "cpus") ? &p->config->cpus.line :
 	       !strcmp(kind, "memory") ? &p->config->memory.line : &p->partition_line;
 	if (*line)
@@ -570,6 +611,24 @@ static char *next_line(char *buffer, int size, void *user)
 
 /* --------------------------------------------------------------- the whole */
 
+static void check_mdev(struct parser *p, const struct config_device *device)
+{
+	const struct config *config = p->config;
+
+	if (!device->type_line && !device->memory_line)
+		refuse(p, device->line, NULL, "[mdev %s] wants type= or memory-at-least=",
+		       device->name);
+	if (device->type_line && device->memory_line)
+		refuse(p, device->memory_line, "keep one of them",
+		       "type= and memory-at-least= say the same thing in different ways");
+	for (size_t k = 0; device->uuid_line && &config->devices[k] != device; k++)
+		if (config->devices[k].uuid_line &&
+		    !memcmp(config->devices[k].uuid, device->uuid, sizeof(device->uuid)))
+			refuse(p, device->uuid_line, "give each one of its own, or leave it out",
+			       "[mdev %s] has that UUID already, in line %d",
+			       config->devices[k].name, config->devices[k].uuid_line);
+}
+
 static void check_devices(struct parser *p)
 {
 	const struct config *config = p->config;
@@ -577,6 +636,10 @@ static void check_devices(struct parser *p)
 	for (size_t i = 0; i < config->device_count; i++) {
 		const struct config_device *device = &config->devices[i];
 
+		if (device->is_mdev) {
+			check_mdev(p, device);
+			continue;
+		}
 		if (!device->addr_line)
 			refuse(p, device->line, NULL, "[%s %s] wants %s=", device->is_vf ? "vf" :
 			       "device", device->name, device->is_vf ? "pf" : "address");
@@ -587,6 +650,8 @@ static void check_devices(struct parser *p)
 		for (size_t k = 0; k < i; k++) {
 			const struct config_device *other = &config->devices[k];
 
+			if (other->is_mdev)
+				continue;
 			if (!!device->netif != !!other->netif ||
 			    (device->netif ? strcmp(device->netif, other->netif) :
 			     !devirt_addr_equal(&device->addr, &other->addr)))
@@ -767,7 +832,7 @@ int config_load(struct config **result, const char *argument)
 		check_memory(&p);
 	}
 	if (!p.error && !config->device_count && !config->cpus.line && !config->memory.line)
-		refuse(&p, 0, "add a [device NAME], [vf NAME], [cpus] or [memory] section",
+		refuse(&p, 0, "add a [device NAME], [vf NAME], [mdev NAME], [cpus] or [memory] section",
 		       "it asks for nothing");
 	if (p.error) {
 		problem.file = config->path;
@@ -793,8 +858,11 @@ void config_free(struct config *config)
 {
 	if (!config)
 		return;
-	for (size_t i = 0; i < config->device_count; i++)
+	for (size_t i = 0; i < config->device_count; i++) {
 		free(config->devices[i].netif);
+		free(config->devices[i].parent);
+		free(config->devices[i].type);
+	}
 	free(config->devices);
 	free(config->description);
 	free(config->cpus.near);

@@ -12,10 +12,11 @@
 #define CONFIG_CPUS_MAX	1024
 
 /**
- * struct config_device - a [device NAME] or [vf NAME] section
+ * struct config_device - a [device NAME], [vf NAME] or [mdev NAME] section
  * @name: the section's
  * @line: where it begins
- * @is_vf: which of the two
+ * @is_vf: it is a VF
+ * @is_mdev: it is a mediated device; without either a whole function
  * @netif: pf= or address= was an interface's name: this; resolved later
  * @addr: of the function, or of the VF's physical function
  * @addr_line: where that was said; 0: it wasn't
@@ -25,11 +26,20 @@
  * @irq: where its interrupts shall be handled
  * @irq_is_vcpu: irq.cpu is a vCPU's number, not a CPU's
  * @irq_line: where that was said
+ * @parent: mdev: who makes it, or NULL for any
+ * @parent_line: where that was said
+ * @type: mdev: which type, or NULL for one by @memory
+ * @type_line: where that was said
+ * @memory: mdev: bytes that it must have at least, or 0
+ * @memory_line: where that was said
+ * @uuid: mdev: which it gets; zero: a random one
+ * @uuid_line: where that was said
  */
 struct config_device {
 	char name[33];
 	int line;
 	bool is_vf;
+	bool is_mdev;
 	char *netif;
 	struct devirt_pci_addr addr;
 	int addr_line;
@@ -39,6 +49,14 @@ struct config_device {
 	struct devirt_irq irq;
 	bool irq_is_vcpu;
 	int irq_line;
+	char *parent;
+	int parent_line;
+	char *type;
+	int type_line;
+	uint64_t memory;
+	int memory_line;
+	uint8_t uuid[16];
+	int uuid_line;
 };
 
 /* CPU numbers in the order in which they were written */

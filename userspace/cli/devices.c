@@ -89,7 +89,97 @@ static void print_table(const struct devirt_device *devices, size_t count,
 		printf("VFS: free, made, and how many there can be.\n");
 }
 
+/* "web 2, lab 1": which partitions have how many of a type; free(). NULL: none. */
+static char *holders_of(const struct held *held, const struct devirt_mdev_type *type)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file;
+
+	file = open_memstream(&text, &size);
+	if (!file)
+		return NULL;
+	for (size_t i = 0; i < held->count; i++) {
+		unsigned int count = held_mdevs(&held->v[i], type);
+
+		if (count)
+			fprintf(file, "%s%s %u", ftell(file) ? ", " : "", held->v[i].get.name, count);
+	}
+	fclose(file);
+	if (text && !*text) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+static void print_mdevs(const struct devirt_mdev_type *types, size_t count,
+			const struct held *held)
+{
+	static const char *const headings[] = { "PARENT", "MEDIATED TYPE", "LEFT>", "MADE>",
+						"NODE>", "WHAT~", NULL };
+	struct libscols_table *table = table_new(headings);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct devirt_mdev_type *type = &types[i];
+		struct libscols_line *line = table_line(table);
+		char *holders = holders_of(held, type);
+
+		table_cell(line, 0, "%s", type->parent);
+		table_cell(line, 1, "%s", type->type);
+		table_cell(line, 2, "%u", type->available);
+		table_cell(line, 3, "%u", type->made);
+		table_cell(line, 4, type->node < 0 ? "-" : "%d", type->node);
+		table_cell(line, 5, "%s%s%s", type->description[0] ? type->description : type->name,
+			   holders ? "; leased: " : "", holders ? holders : "");
+		free(holders);
+	}
+	printf("\n");
+	table_print(table, stdout);
+}
+
+static struct json_object *mdevs_json(const struct devirt_mdev_type *types, size_t count,
+				      const struct held *held)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *one = json_object_new_object();
+		struct json_object *leased = json_object_new_array();
+		const struct devirt_mdev_type *type = &types[i];
+
+		json_object_object_add(one, "parent", json_text(type->parent));
+		json_object_object_add(one, "type", json_text(type->type));
+		json_object_object_add(one, "name", json_text(type->name[0] ? type->name : NULL));
+		json_object_object_add(one, "description",
+				       json_text(type->description[0] ? type->description : NULL));
+		json_object_object_add(one, "api", json_text(type->api));
+		json_object_object_add(one, "left", json_object_new_int64(type->available));
+		json_object_object_add(one, "made", json_object_new_int64(type->made));
+		json_object_object_add(one, "memory", type->memory ?
+				       json_object_new_int64(type->memory) : NULL);
+		json_object_object_add(one, "node", type->node < 0 ? NULL :
+				       json_object_new_int(type->node));
+		for (size_t k = 0; k < held->count; k++) {
+			unsigned int mine = held_mdevs(&held->v[k], type);
+			struct json_object *holder;
+
+			if (!mine)
+				continue;
+			holder = json_object_new_object();
+			json_object_object_add(holder, "partition",
+					       json_text(held->v[k].get.name));
+			json_object_object_add(holder, "count", json_object_new_int64(mine));
+			json_object_array_add(leased, holder);
+		}
+		json_object_object_add(one, "leased", leased);
+		json_object_array_add(array, one);
+	}
+	return array;
+}
+
 static void print_json(const struct devirt_device *devices, size_t count,
+		       const struct devirt_mdev_type *types, size_t type_count,
 		       const struct held *held)
 {
 	struct json_object *object = json_object_new_object();
@@ -133,15 +223,17 @@ static void print_json(const struct devirt_device *devices, size_t count,
 		json_object_array_add(array, one);
 	}
 	json_object_object_add(object, "devices", array);
+	json_object_object_add(object, "mdev_types", mdevs_json(types, type_count, held));
 	json_print(object);
 }
 
 static int devices_command(int argc, char **argv)
 {
+	struct devirt_mdev_type *types;
 	struct devirt_device *devices;
+	size_t count, type_count;
 	struct held held;
 	int device, ret;
-	size_t count;
 
 	(void)argv;
 	if (argc)
@@ -150,17 +242,26 @@ static int devices_command(int argc, char **argv)
 	if (ret)
 		return fail(EXIT_REFUSED, &(struct problem){ .error = -ret },
 			    "the PCI functions can't be listed: %s", strerror(-ret));
+	ret = devirt_mdev_types(&types, &type_count);
+	if (ret) {
+		free(devices);
+		return fail(EXIT_REFUSED, &(struct problem){ .error = -ret },
+			    "the mediated devices can't be listed: %s", strerror(-ret));
+	}
 	/* without the module nothing is leased */
 	device = try_module();
 	if (held_read(&held, device))
 		memset(&held, 0, sizeof(held));
 	if (opt.json)
-		print_json(devices, count, &held);
+		print_json(devices, count, types, type_count, &held);
 	else if (!count)
 		printf("This machine has no PCI functions.\n");
 	else
 		print_table(devices, count, &held);
+	if (!opt.json && type_count)
+		print_mdevs(types, type_count, &held);
 	held_free(&held);
+	free(types);
 	free(devices);
 	if (device >= 0)
 		close(device);
@@ -172,7 +273,7 @@ static const char *const options[] = { "--json", "--all", NULL };
 const struct command command_devices = {
 	.name = "devices",
 	.args = "",
-	.help = "List what PCI functions could be leased",
+	.help = "List what could be leased",
 	.options = options,
 	.run = devices_command,
 };

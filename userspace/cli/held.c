@@ -107,3 +107,18 @@ unsigned int held_vfs(const struct held *held, const struct devirt_pci_addr *pf)
 	}
 	return count;
 }
+
+unsigned int held_mdevs(const struct held_partition *partition,
+			const struct devirt_mdev_type *type)
+{
+	unsigned int count = 0;
+
+	for (uint32_t i = 0; i < partition->records.count; i++) {
+		const struct devirt_record *record = &partition->records.v[i];
+
+		count += record->kind == DEVIRT_KIND_MDEV && !given_back(record) &&
+			 !strcmp(record->mdev.parent, type->parent) &&
+			 !strcmp(record->mdev.type, type->type);
+	}
+	return count;
+}

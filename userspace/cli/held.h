@@ -29,4 +29,8 @@ const char *held_function(const struct held *held, const struct devirt_pci_addr 
 /* How many VFs of @pf are leased. */
 unsigned int held_vfs(const struct held *held, const struct devirt_pci_addr *pf);
 
+/* How many of a type of mediated device a partition has. */
+unsigned int held_mdevs(const struct held_partition *partition,
+			const struct devirt_mdev_type *type);
+
 #endif

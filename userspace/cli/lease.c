@@ -104,7 +104,8 @@ static void tell_users(int partition, const char *name)
 			continue;
 		what = record_choice(record);
 		vfio = record->kind == DEVIRT_KIND_PCI ? &record->pci.vfio :
-		       record->kind == DEVIRT_KIND_VF ? &record->vf.vfio : NULL;
+		       record->kind == DEVIRT_KIND_VF ? &record->vf.vfio :
+		       record->kind == DEVIRT_KIND_MDEV ? &record->mdev.vfio : NULL;
 		if (vfio)
 			devirt_vfio_users(vfio->group, vfio->device, &users);
 		warn("partition '%s': %s is still in use by %s", name, what ? what : "a resource",
@@ -158,9 +159,10 @@ void lease_print(const struct plan *plan, FILE *file)
 		struct libscols_line *line = table_line(table);
 		char *resource = record_resource(record), *choice = record_choice(record);
 		char *wishes = record_wishes(record);
-		bool function = record->kind == DEVIRT_KIND_PCI || record->kind == DEVIRT_KIND_VF;
+		bool device = record->kind == DEVIRT_KIND_PCI ||
+			      record->kind == DEVIRT_KIND_VF || record->kind == DEVIRT_KIND_MDEV;
 
-		if (function)
+		if (device)
 			table_cell(line, 0, "%s %s", resource ? resource : "", item->section);
 		else
 			table_cell(line, 0, "%s", resource ? resource : "");
@@ -208,9 +210,26 @@ struct json_object *lease_json(const struct plan *plan, bool held)
 }
 
 /* Does the section ask for what the record is? */
+static bool asks_for_mdev(const struct config_device *device, const struct devirt_record_mdev *mdev)
+{
+	struct devirt_mdev_type type;
+
+	if (device->uuid_line)
+		return !memcmp(device->uuid, mdev->uuid, sizeof(mdev->uuid));
+	if ((device->parent && strcmp(device->parent, mdev->parent)) ||
+	    (device->type && strcmp(device->type, mdev->type)))
+		return false;
+	return !device->memory || (!devirt_mdev_read_type(mdev->parent, mdev->type, &type) &&
+				   type.memory >= device->memory);
+}
+
 static bool asks_for(const struct config_device *device, const struct devirt_record *record)
 {
 	struct devirt_pci_addr addr = device->addr;
+
+	if (device->is_mdev || record->kind == DEVIRT_KIND_MDEV)
+		return device->is_mdev && record->kind == DEVIRT_KIND_MDEV &&
+		       asks_for_mdev(device, &record->mdev);
 
 	if (device->netif && devirt_device_by_netif(device->netif, &addr))
 		/* a leased function has no interface: all that is left to
@@ -242,7 +261,8 @@ const char **lease_sections(const struct config *config, const struct devirt_rec
 				const struct config_device *device = &config->devices[k];
 
 				if (used[k] || !asks_for(device, &records->v[i]) ||
-				    (!any && device->is_vf && device->index == DEVIRT_VF_ANY))
+				    (!any && device->is_vf && device->index == DEVIRT_VF_ANY) ||
+				    (!any && device->is_mdev && !device->uuid_line))
 					continue;
 				sections[i] = device->name;
 				used[k] = true;

@@ -116,10 +116,14 @@ static int near_device(struct plan *plan, const struct config_device *device)
 	struct devirt_device found;
 	int status;
 
-	status = resolve(plan, device, &addr, &found);
-	if (status)
-		return status;
-	plan->near = devirt_topology_pci_node(plan->topology, &addr);
+	if (device->is_mdev) {
+		plan->near = plan_mdev_node(plan, device);
+	} else {
+		status = resolve(plan, device, &addr, &found);
+		if (status)
+			return status;
+		plan->near = devirt_topology_pci_node(plan->topology, &addr);
+	}
 	if (plan->near != DEVIRT_NODE_ANY &&
 	    asprintf(&plan->near_why, "near %s", device->name) < 0)
 		return fail_memory();
@@ -285,7 +289,7 @@ static int plan_devices(struct plan *plan, bool vfs)
 		int index, node, status;
 		char why[192];
 
-		if (device->is_vf != vfs)
+		if (device->is_mdev || device->is_vf != vfs)
 			continue;
 		status = resolve(plan, device, &addr, &found);
 		if (!status)
@@ -474,6 +478,8 @@ int plan_make(struct plan *plan, const struct config *config, int device)
 		status = plan_devices(plan, false);
 	if (!status)
 		status = plan_devices(plan, true);
+	if (!status)
+		status = plan_mdevs(plan);
 	if (!status)
 		status = find_doubles(plan);
 	if (!status)

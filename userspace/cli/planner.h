@@ -24,7 +24,7 @@ struct plan_item {
  * @config: what was asked for
  * @topology: the machine that it is for
  * @held: what others have
- * @records: for DEVIRT_APPLY: CPUs, memory, functions, VFs
+ * @records: for DEVIRT_APPLY: CPUs, memory, functions, VFs, mediated devices
  * @items: one for each record
  * @notes: what couldn't be had the way it should be
  * @near: node that everything is to be near to, or DEVIRT_NODE_ANY
@@ -64,5 +64,9 @@ int plan_fail(const struct plan *plan, int line, const char *remedy, const char 
 
 /* Adds the CPUs' records. */
 int plan_cpus(struct plan *plan);
+/* Adds the mediated devices' records. */
+int plan_mdevs(struct plan *plan);
+/* The node of a mediated device's parent, or DEVIRT_NODE_ANY. */
+int plan_mdev_node(const struct plan *plan, const struct config_device *device);
 
 #endif

@@ -285,6 +285,25 @@ static void add_vf(struct json_object *object, const struct devirt_record_vf *vf
 	add_vfio(object, &vf->vfio);
 }
 
+static void add_mdev(struct json_object *object, const struct devirt_record_mdev *mdev, bool held)
+{
+	char uuid[DEVIRT_UUID_TEXT];
+
+	json_object_object_add(object, "parent", json_text(mdev->parent));
+	json_object_object_add(object, "type", json_text(mdev->type));
+	if (!devirt_uuid_is_null(mdev->uuid))
+		json_object_object_add(object, "uuid",
+				       json_text(devirt_uuid_format(mdev->uuid, uuid)));
+	if (!held)
+		return;
+	if (mdev->vfio.group != DEVIRT_INDEX_NONE)
+		json_object_object_add(object, "vfio_group",
+				       json_object_new_int64(mdev->vfio.group));
+	if (mdev->vfio.device != DEVIRT_INDEX_NONE)
+		json_object_object_add(object, "vfio_device",
+				       json_object_new_int64(mdev->vfio.device));
+}
+
 static void add_irq(struct json_object *object, const struct devirt_irq *irq)
 {
 	json_object_object_add(object, "irqs", json_text(devirt_irq_policy_name(irq->policy)));
@@ -315,6 +334,9 @@ struct json_object *json_record(const struct devirt_record *record, const char *
 	case DEVIRT_KIND_VF:
 		add_vf(object, &record->vf, held);
 		add_irq(object, &record->vf.irq);
+		break;
+	case DEVIRT_KIND_MDEV:
+		add_mdev(object, &record->mdev, held);
 		break;
 	case DEVIRT_KIND_MEMORY:
 		json_object_object_add(object, "page_size",
@@ -434,6 +456,8 @@ char *record_resource(const struct devirt_record *record)
 		return strdup("device");
 	case DEVIRT_KIND_VF:
 		return strdup("vf");
+	case DEVIRT_KIND_MDEV:
+		return strdup("mdev");
 	}
 	return strdup(devirt_kind_name(record->kind));
 }

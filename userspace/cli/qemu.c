@@ -212,9 +212,7 @@ static int add_memory(struct words *words, const struct arrangement *a,
 	return ret;
 }
 
-/* The address of a function that can be handed to a VMM; false for a VF that
- * isn't chosen yet.
- */
+/* The address of a function; false for a VF that isn't chosen yet. */
 static bool address_of(const struct devirt_record *record, char text[DEVIRT_ADDR_TEXT])
 {
 	static const struct devirt_pci_addr none;
@@ -233,28 +231,65 @@ static bool address_of(const struct devirt_record *record, char text[DEVIRT_ADDR
 	return true;
 }
 
+/* How a VMM is told which device: its property, and its value. False for one that
+ * isn't made yet, or not chosen.
+ */
+static bool device_of(const struct devirt_record *record, const char **property, char text[96])
+{
+	char uuid[DEVIRT_UUID_TEXT];
+
+	if (record->kind == DEVIRT_KIND_MDEV) {
+		*property = "sysfsdev";
+		snprintf(text, 96, "/sys/bus/mdev/devices/%s",
+			 devirt_uuid_format(record->mdev.uuid, uuid));
+		return !devirt_uuid_is_null(record->mdev.uuid);
+	}
+	*property = "host";
+	return address_of(record, text);
+}
+
+/* What QEMU calls the device. */
+static void device_name(const struct devirt_record *record, char name[32])
+{
+	struct devirt_mdev_type type;
+
+	/* of mediated devices there are some that aren't PCI's */
+	if (record->kind == DEVIRT_KIND_MDEV &&
+	    !devirt_mdev_read_type(record->mdev.parent, record->mdev.type, &type) &&
+	    !strncmp(type.api, "vfio-", 5))
+		snprintf(name, 32, "%s", type.api);
+	else
+		snprintf(name, 32, "vfio-pci");
+}
+
 static int add_devices(struct words *words, const struct devirt_records *records,
 		       const char *const *sections)
 {
-	char addr[DEVIRT_ADDR_TEXT];
+	char value[96], name[32];
+	const char *property;
 	unsigned int unnamed = 0;
 	int ret = 0;
 
 	for (uint32_t i = 0; i < records->count && !ret; i++) {
 		const struct devirt_record *record = &records->v[i];
 
-		if (record->kind != DEVIRT_KIND_PCI && record->kind != DEVIRT_KIND_VF)
+		if (record->kind != DEVIRT_KIND_PCI && record->kind != DEVIRT_KIND_VF &&
+		    record->kind != DEVIRT_KIND_MDEV)
 			continue;
-		if (!address_of(record, addr))
+		if (!device_of(record, &property, value))
 			return fail(EXIT_REFUSED, &(struct problem){ .error = ENXIO,
 				    .record = i + 1, .remedy = "'devirt create' or 'devirt run' it" },
-				    "'%s' is a VF that is chosen when it is leased: its address isn't known yet",
+				    record->kind == DEVIRT_KIND_VF ?
+				    "'%s' is a VF that is chosen when it is leased: its address isn't known yet" :
+				    "'%s' is made when it is leased: its UUID isn't known yet",
 				    sections[i] ? sections[i] : "?");
+		device_name(record, name);
 		ret = words_add(words, "-device");
 		if (!ret && sections[i])
-			ret = words_add(words, "vfio-pci,host=%s,id=%s", addr, sections[i]);
+			ret = words_add(words, "%s,%s=%s,id=%s", name, property, value, sections[i]);
 		else if (!ret)
-			ret = words_add(words, "vfio-pci,host=%s,id=devirt-dev%u", addr, unnamed++);
+			ret = words_add(words, "%s,%s=%s,id=devirt-dev%u", name, property, value,
+					unnamed++);
 	}
 	return ret ? fail_memory() : 0;
 }
@@ -285,8 +320,9 @@ char *qemu_value(const struct devirt_records *records, const char *const *sectio
 		 const char *key)
 {
 	unsigned long long bytes = 0;
-	char addr[DEVIRT_ADDR_TEXT];
+	const char *property;
 	unsigned int vcpus = 0;
+	char value[96];
 	char *text;
 
 	for (uint32_t i = 0; i < records->count; i++) {
@@ -297,7 +333,7 @@ char *qemu_value(const struct devirt_records *records, const char *const *sectio
 		else if (record->kind == DEVIRT_KIND_CPU)
 			vcpus += record->cpu.role == DEVIRT_ROLE_VCPU;
 		else if (sections[i] && !strcmp(sections[i], key))
-			return address_of(record, addr) ? strdup(addr) : strdup("");
+			return strdup(device_of(record, &property, value) ? value : "");
 	}
 	if (!strcmp(key, "memory") && bytes)
 		return mebibytes(bytes);

@@ -14,7 +14,7 @@
 /* "4 CPUs, 2G, 1 device, 2 VFs"; free() */
 static char *summary(const struct devirt_records *records)
 {
-	unsigned int cpus = 0, devices = 0, vfs = 0;
+	unsigned int cpus = 0, devices = 0, vfs = 0, mdevs = 0;
 	uint64_t bytes = 0;
 	char *text = NULL, *size;
 	size_t length;
@@ -29,6 +29,7 @@ static char *summary(const struct devirt_records *records)
 		cpus += record->kind == DEVIRT_KIND_CPU;
 		devices += record->kind == DEVIRT_KIND_PCI;
 		vfs += record->kind == DEVIRT_KIND_VF;
+		mdevs += record->kind == DEVIRT_KIND_MDEV;
 		if (record->kind == DEVIRT_KIND_MEMORY)
 			bytes += record->memory.page_size * record->memory.pages;
 	}
@@ -45,6 +46,8 @@ static char *summary(const struct devirt_records *records)
 		fprintf(file, ", %u device%s", devices, devices > 1 ? "s" : "");
 	if (vfs)
 		fprintf(file, ", %u VF%s", vfs, vfs > 1 ? "s" : "");
+	if (mdevs)
+		fprintf(file, ", %u mdev%s", mdevs, mdevs > 1 ? "s" : "");
 	fclose(file);
 	if (text && *text)
 		memmove(text, text + 2, strlen(text + 2) + 1);
@@ -146,7 +149,9 @@ static void record_line(struct libscols_table *table, const struct devirt_record
 	const char *also = wishes ? "; " : "", *wish = wishes ? wishes : "";
 	const struct devirt_vfio *vfio =
 		record->kind == DEVIRT_KIND_PCI ? &record->pci.vfio :
-		record->kind == DEVIRT_KIND_VF ? &record->vf.vfio : NULL;
+		record->kind == DEVIRT_KIND_VF ? &record->vf.vfio :
+		record->kind == DEVIRT_KIND_MDEV ? &record->mdev.vfio : NULL;
+	char uuid[DEVIRT_UUID_TEXT];
 
 	table_cell(line, 0, "%s%s%s", resource ? resource : "", vfio && section ? " " : "",
 		   vfio && section ? section : "");
@@ -162,6 +167,9 @@ static void record_line(struct libscols_table *table, const struct devirt_record
 			   vfio->group, record->vf.index, record->vf.pool,
 			   vfio->driver[0] ? ", from " : "", DEVIRT_DRIVER_MAX, vfio->driver,
 			   also, wish);
+	else if (vfio && record->kind == DEVIRT_KIND_MDEV)
+		table_cell(line, 4, "%s, VFIO group %u", devirt_uuid_format(record->mdev.uuid, uuid),
+			   vfio->group);
 	else if (vfio)
 		table_cell(line, 4, "VFIO group %u%s%.*s%s%s", vfio->group,
 			   vfio->driver[0] ? ", from " : "", DEVIRT_DRIVER_MAX, vfio->driver,

@@ -163,6 +163,9 @@ DEVIRT_EXPORT int devirt_records_add_pci(struct devirt_records *records,
 DEVIRT_EXPORT int devirt_records_add_vf(struct devirt_records *records,
 					const struct devirt_pci_addr *pf,
 					uint32_t index, uint32_t pool);
+/** devirt_records_add_mdev() - @uuid: which, or NULL for a random one */
+DEVIRT_EXPORT int devirt_records_add_mdev(struct devirt_records *records, const char *parent,
+					  const char *type, const uint8_t *uuid);
 /** devirt_records_add_memory() - @node may be DEVIRT_NODE_ANY */
 DEVIRT_EXPORT int devirt_records_add_memory(struct devirt_records *records, int node,
 					    uint64_t page_size, uint64_t pages);
@@ -186,6 +189,15 @@ DEVIRT_EXPORT char *devirt_addr_format(const struct devirt_pci_addr *addr,
 				       char text[DEVIRT_ADDR_TEXT]);
 DEVIRT_EXPORT bool devirt_addr_equal(const struct devirt_pci_addr *a,
 				     const struct devirt_pci_addr *b);
+
+/** DEVIRT_UUID_TEXT - bytes of a UUID as text, the closing NUL included. */
+#define DEVIRT_UUID_TEXT	37
+
+/** devirt_uuid_parse() - Return: 0, or -EINVAL if @text isn't exactly a UUID. */
+DEVIRT_EXPORT int devirt_uuid_parse(const char *text, uint8_t uuid[16]);
+/** devirt_uuid_format() - in lower case. Return: @text */
+DEVIRT_EXPORT char *devirt_uuid_format(const uint8_t uuid[16], char text[DEVIRT_UUID_TEXT]);
+DEVIRT_EXPORT bool devirt_uuid_is_null(const uint8_t uuid[16]);
 
 /* ------------------------------------------------------------------ words */
 
@@ -270,6 +282,36 @@ DEVIRT_EXPORT int devirt_device_by_netif(const char *netif, struct devirt_pci_ad
 /** devirt_device_vf() - address of VF @index. Return: -ENODEV if it isn't there. */
 DEVIRT_EXPORT int devirt_device_vf(const struct devirt_pci_addr *pf, unsigned int index,
 				   struct devirt_pci_addr *addr);
+
+/**
+ * struct devirt_mdev_type - a type of mediated device that a parent makes
+ * @parent: its name in /sys/class/mdev_bus
+ * @type: the type's in mdev_supported_types
+ * @name: what its driver calls it, or empty
+ * @description: what its driver says of it, on one line, or empty
+ * @api: what VMMs open it as: "vfio-pci"
+ * @available: how many more can be made
+ * @made: how many there are
+ * @memory: bytes that it has, as far as @description or @name tells; 0: not told
+ * @node: NUMA node of the parent, or DEVIRT_NODE_ANY
+ */
+struct devirt_mdev_type {
+	char parent[DEVIRT_MDEV_MAX];
+	char type[DEVIRT_MDEV_MAX];
+	char name[64];
+	char description[256];
+	char api[32];
+	unsigned int available;
+	unsigned int made;
+	uint64_t memory;
+	int node;
+};
+
+/** devirt_mdev_types() - all of all parents, by name; @types: free() */
+DEVIRT_EXPORT int devirt_mdev_types(struct devirt_mdev_type **types, size_t *count);
+/** devirt_mdev_read_type() - one. Return: -ENOENT if there is no such. */
+DEVIRT_EXPORT int devirt_mdev_read_type(const char *parent, const char *name,
+					struct devirt_mdev_type *type);
 
 /**
  * devirt_device_users() - what keeps a function in use on the host

@@ -37,6 +37,10 @@ char *devirt_describe_record(const struct devirt_record *record)
 		else
 			dv_append(&text, "VF %u of %s", record->vf.index, addr);
 		break;
+	case DEVIRT_KIND_MDEV:
+		dv_append(&text, "%.*s of %.*s", DEVIRT_MDEV_MAX, record->mdev.type,
+			  DEVIRT_MDEV_MAX, record->mdev.parent);
+		break;
 	case DEVIRT_KIND_MEMORY: {
 		unsigned long long size = record->memory.page_size;
 		bool giga = size && !(size & ((1ULL << 30) - 1));
@@ -397,6 +401,73 @@ static void explain_vf(struct explanation *e)
 	}
 }
 
+/* "0 web mbochs-small 2 - mbochs-large 1": how many are left, and who has what. */
+static void type_full(struct explanation *e)
+{
+	char words[DEVIRT_DETAIL_MAX], *holder, *type, *count, *next = NULL;
+	bool first = true, leased = false;
+
+	strcpy(words, e->detail);
+	count = strtok_r(words, " ", &next);
+	MESSAGE(e, "no more room for %s: %s left", e->what, count ? count : "none");
+	while ((holder = strtok_r(NULL, " ", &next)) && (type = strtok_r(NULL, " ", &next)) &&
+	       (count = strtok_r(NULL, " ", &next))) {
+		MESSAGE(e, "%s", first ? "; of its parent " : ", ");
+		if (!strcmp(holder, "-"))
+			MESSAGE(e, "%s %s leased by nobody", count, type);
+		else
+			MESSAGE(e, "partition '%s' has %s %s", holder, count, type);
+		leased |= strcmp(holder, "-") != 0;
+		first = false;
+	}
+	REMEDY(e, "%s, or ask for a smaller type or another parent; 'devirt devices' lists them",
+	       leased ? "release one" : first ? "ask for fewer" : "remove one");
+}
+
+static void uuid_taken(struct explanation *e)
+{
+	char uuid[DEVIRT_UUID_TEXT];
+
+	devirt_uuid_format(e->record->mdev.uuid, uuid);
+	MESSAGE(e, "%s: a mediated device has the UUID %s already%s%s", e->what, uuid,
+		e->detail[0] ? ", of parent " : "", e->detail);
+	REMEDY(e, "leave uuid= out for a random one, or remove that device: echo 1 > /sys/bus/mdev/devices/%s/remove",
+	       uuid);
+}
+
+static void explain_mdev(struct explanation *e)
+{
+	const struct devirt_record_mdev *mdev = &e->record->mdev;
+
+	switch (e->record->reason) {
+	case DEVIRT_REASON_NO_PARENT:
+		MESSAGE(e, "%s: %.*s makes no mediated devices, or isn't there", e->what,
+			DEVIRT_MDEV_MAX, mdev->parent);
+		if (e->detail[0])
+			REMEDY(e, "these do: %s", e->detail);
+		else
+			REMEDY(e, "nothing does here: load the driver of the card that shall");
+		break;
+	case DEVIRT_REASON_NO_TYPE:
+		MESSAGE(e, "%s: there is no such type", e->what);
+		if (e->detail[0])
+			REMEDY(e, "it makes %s", e->detail);
+		else
+			REMEDY(e, "it makes none at present; the kernel log may say why (dmesg)");
+		break;
+	case DEVIRT_REASON_TYPE_FULL:
+		type_full(e);
+		break;
+	case DEVIRT_REASON_UUID_TAKEN:
+		uuid_taken(e);
+		break;
+	case DEVIRT_REASON_MDEV_FAILED:
+		MESSAGE(e, "%s: its driver made none: %s", e->what, strerror(-e->record->error));
+		REMEDY(e, "the kernel log says more (dmesg)");
+		break;
+	}
+}
+
 static void explain_rest(struct explanation *e)
 {
 	const struct devirt_record *record = e->record;
@@ -502,6 +573,9 @@ int devirt_explain_record(int device, const struct devirt_record *record,
 	else if (record->reason >= DEVIRT_REASON_NOT_PF &&
 		 record->reason <= DEVIRT_REASON_POOL_FAILED)
 		explain_vf(&e);
+	else if (record->reason >= DEVIRT_REASON_NO_PARENT &&
+		 record->reason <= DEVIRT_REASON_MDEV_FAILED)
+		explain_mdev(&e);
 	else
 		explain_rest(&e);
 	free(what);

@@ -59,6 +59,24 @@ int devirt_records_add_vf(struct devirt_records *records, const struct devirt_pc
 	return index;
 }
 
+int devirt_records_add_mdev(struct devirt_records *records, const char *parent,
+			    const char *type, const uint8_t *uuid)
+{
+	struct devirt_record *record;
+	int index;
+
+	if (strlen(parent) >= DEVIRT_MDEV_MAX || strlen(type) >= DEVIRT_MDEV_MAX)
+		return -ENAMETOOLONG;
+	record = add(records, DEVIRT_KIND_MDEV, &index);
+	if (record) {
+		strcpy(record->mdev.parent, parent);
+		strcpy(record->mdev.type, type);
+		if (uuid)
+			memcpy(record->mdev.uuid, uuid, sizeof(record->mdev.uuid));
+	}
+	return index;
+}
+
 int devirt_records_add_memory(struct devirt_records *records, int node,
 			      uint64_t page_size, uint64_t pages)
 {

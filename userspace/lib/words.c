@@ -90,6 +90,11 @@ const char *devirt_reason_name(uint32_t reason)
 		[DEVIRT_REASON_VCPU_TWICE] = "vcpu-twice",
 		[DEVIRT_REASON_NO_CPUFREQ] = "no-cpufreq",
 		[DEVIRT_REASON_FREQUENCY] = "frequency",
+		[DEVIRT_REASON_NO_PARENT] = "no-parent",
+		[DEVIRT_REASON_NO_TYPE] = "no-type",
+		[DEVIRT_REASON_TYPE_FULL] = "type-full",
+		[DEVIRT_REASON_UUID_TAKEN] = "uuid-taken",
+		[DEVIRT_REASON_MDEV_FAILED] = "mdev-failed",
 	};
 
 	return WORD(words, reason);

@@ -368,6 +368,17 @@ TEST("apply of a VF, whose pool has to be made")
 	nth_all("apply of a VF", prepare_new, apply, close_part);
 }
 
+TEST("apply of a mediated device")
+{
+	struct devirt_record mdev = rec_mdev("mbochs", "mbochs-small", NULL);
+
+	REQUIRE_EQ(command("modprobe mbochs"), 0);
+	nth_setup();
+	describe(1, &mdev);
+	nth_all("apply of a mediated device", prepare_new, apply, apply_again);
+	REQUIRE_EQ(command("rmmod mbochs"), 0);
+}
+
 TEST("get of all kinds")
 {
 	nth_setup();

@@ -71,6 +71,8 @@ static void describe(struct runner *runner, int batch)
 	runner->recs[count++] = rec_vf(IGB, n, 0);
 	if (n == 0)
 		runner->recs[count++] = rec_pci(EDU);
+	if (n == 2)
+		runner->recs[count++] = rec_mdev("mbochs", "mbochs-small", NULL);
 	if (n == 1 && batch % 8 == 1)
 		runner->recs[count++] = rec_pci(DISK);
 	if (n == 2 && batch % 10 == 2)
@@ -79,13 +81,25 @@ static void describe(struct runner *runner, int batch)
 	runner->vfio = (batch + n) % 3 == 0;
 }
 
-static const struct devirt_record *a_vf(const struct runner *runner)
+static const struct devirt_record *a_record(const struct runner *runner, unsigned int kind)
 {
 	int i;
 
-	for (i = 0; runner->recs[i].kind != DEVIRT_KIND_VF; i++)
-		;
-	return &runner->recs[i];
+	for (i = 0; i < runner->count; i++) {
+		if (runner->recs[i].kind == kind)
+			return &runner->recs[i];
+	}
+	return NULL;
+}
+
+/* Its mediated device, if it has one, or else its VF. */
+static int open_device(struct runner *runner, struct vfio *vfio)
+{
+	const struct devirt_record *mdev = a_record(runner, DEVIRT_KIND_MDEV);
+
+	if (mdev)
+		return vfio_open_mdev(vfio, uuid_text(mdev->mdev.uuid));
+	return vfio_open(vfio, pci_text(&a_record(runner, DEVIRT_KIND_VF)->vf.addr));
 }
 
 static void start_vmm(struct runner *runner)
@@ -98,7 +112,7 @@ static void start_vmm(struct runner *runner)
 	runner->vm.pid = getpid();
 	close_range(3, ~0U, 0);
 	for (try = 0; runner->vfio && try < 50 && err; try++) {
-		err = vfio_open(&vfio, pci_text(&a_vf(runner)->vf.addr));
+		err = open_device(runner, &vfio);
 		if (err)
 			tap_pause(10);
 	}
@@ -211,6 +225,7 @@ TEST("201 SIGKILLs at random moments of a lease's life: the host is as it was af
 	runners = mmap(NULL, RUNNERS * sizeof(*runners), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	REQUIRE(runners != MAP_FAILED);
+	REQUIRE_EQ(command("modprobe mbochs"), 0);
 	REQUIRE_EQ(file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_drivers_autoprobe"), 0);
 	REQUIRE_EQ(file_write("3", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
 	host_take(&before, false);

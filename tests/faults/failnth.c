@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Every allocation fails once: the first, the second and so on until an
- * operation makes no more of them. Each time it succeeds or returns an error,
+ * operation makes no more of them; or every third, with FAULTS_STEP=3. Each time it succeeds or returns an error,
  * and the host is as before when the descriptor is closed. Splats and leaks are
  * scripts/vm's to find.
  *
@@ -27,6 +27,8 @@
 #define SLABS		"/sys/kernel/slab"
 
 static int nth_fd;
+/* From one allocation that fails to the next: FAULTS_STEP in the environment. */
+static unsigned int nth_step = 1;
 static struct host before;
 
 /*
@@ -93,6 +95,9 @@ static void nth_setup(void)
 	/* Also where the kernel would rather wait for memory. */
 	REQUIRE_EQ(file_write("N", "/sys/kernel/debug/failslab/ignore-gfp-wait"), 0);
 	REQUIRE_EQ(file_write("0", "/sys/kernel/debug/failslab/verbose"), 0);
+	if (getenv("FAULTS_STEP"))
+		nth_step = atoi(getenv("FAULTS_STEP"));
+	REQUIRE(nth_step > 0);
 	nth_spare_functions();
 	nth_spare_caches();
 	nth_without_udev();
@@ -160,7 +165,7 @@ static void nth_all(const char *what, int (*prepare)(void), int (*operate)(int f
 	unsigned int nth, faults = 0, errors = 0;
 	bool fired = true;
 
-	for (nth = 1; fired && nth < FAULTS_MAX; nth++) {
+	for (nth = 1; fired && nth < FAULTS_MAX; nth += nth_step) {
 		int fd = prepare(), err;
 
 		nth_arm(nth);
@@ -183,7 +188,8 @@ static void nth_all(const char *what, int (*prepare)(void), int (*operate)(int f
 	CHECK(!fired, "%s makes more than %u allocations", what, FAULTS_MAX);
 	CHECK(faults > 0, "not one fault in %s", what);
 	CHECK(errors > 0, "%s never failed", what);
-	printf("# %s: each of %u allocations failed once, %u errors\n", what, faults, errors);
+	printf("# %s: %u allocations failed, one of %u, %u errors\n", what, faults, nth_step,
+	       errors);
 }
 
 /* ------------------------------------------------------------- operations */

@@ -2,7 +2,7 @@
 /*
  * For tests: kernel threads of all kinds, which do a little again and again.
  *
- *	insmod devirt_kthreads.ko bound=4 self=4
+ *	insmod devirt_kthreads.ko bound=4 self=4 after=500
  *
  * "dvt-free" may run anywhere, "dvt-self" puts itself on a CPU, "dvt-bound" is
  * bound to one before it starts, and "dvt-new" is made, but never started till
@@ -25,6 +25,10 @@ static unsigned int self = 1;
 module_param(self, uint, 0400);
 MODULE_PARM_DESC(self, "CPU on which dvt-self puts itself");
 
+static unsigned int after;
+module_param(after, uint, 0400);
+MODULE_PARM_DESC(after, "that many milliseconds after its start");
+
 enum { FREE, SELF, BOUND, NEW, KTHREADS };
 
 static const char *const names[] = { "dvt-free", "dvt-self", "dvt-bound", "dvt-new" };
@@ -32,6 +36,8 @@ static struct task_struct *kthreads[KTHREADS];
 
 static int kthreads_run(void *data)
 {
+	if ((long)data == SELF && after)
+		msleep_interruptible(after);
 	if ((long)data == SELF)
 		set_cpus_allowed_ptr(current, cpumask_of(self));
 	while (!kthread_should_stop())

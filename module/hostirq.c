@@ -46,12 +46,14 @@
 /**
  * struct devirt_hostirq - an interrupt that we have moved
  * @entry: in hostirqs
+ * @work: or on its way there: runs when who asked for it has set its affinity
  * @irq: its number
  * @orig: what it would have without us
  * @applied: what we gave it
  */
 struct devirt_hostirq {
 	struct list_head entry;
+	struct callback_head work;
 	unsigned int irq;
 	cpumask_var_t orig;
 	cpumask_var_t applied;
@@ -291,16 +293,6 @@ static void devirt_hostirq_late(struct work_struct *work)
 }
 static DECLARE_DELAYED_WORK(hostirq_late_work, devirt_hostirq_late);
 
-/**
- * struct devirt_hostirq_ask - somebody sets an interrupt's affinity
- * @work: runs when that is done
- * @rec: what was asked for, and what is set instead
- */
-struct devirt_hostirq_ask {
-	struct callback_head work;
-	struct devirt_hostirq *rec;
-};
-
 /* Has an interrupt just these CPUs? */
 static bool devirt_irq_has(unsigned int irq, const struct cpumask *mask)
 {
@@ -316,9 +308,8 @@ static bool devirt_irq_has(unsigned int irq, const struct cpumask *mask)
 
 static void devirt_hostirq_soon(struct callback_head *work)
 {
-	struct devirt_hostirq_ask *ask = container_of(work, struct devirt_hostirq_ask, work);
-	struct devirt_hostirq *rec = ask->rec, *old;
-	bool done;
+	struct devirt_hostirq *rec = container_of(work, struct devirt_hostirq, work), *old;
+	bool done, keep = false;
 
 	mutex_lock(&hostirq_lock);
 	/* Else the kernel has refused, or somebody was quicker. */
@@ -329,9 +320,9 @@ static void devirt_hostirq_soon(struct callback_head *work)
 			list_del(&old->entry);
 			devirt_hostirq_free(old);
 		}
-		if (hostirq_keeping) {
+		keep = hostirq_keeping;
+		if (keep) {
 			list_add(&rec->entry, &hostirqs);
-			ask->rec = NULL;
 		} else if (!cpumask_equal(rec->orig, rec->applied)) {
 			/* The lease has ended in between. */
 			WRITE_ONCE(hostirq_placer, current);
@@ -340,9 +331,8 @@ static void devirt_hostirq_soon(struct callback_head *work)
 		}
 	}
 	mutex_unlock(&hostirq_lock);
-	if (ask->rec)
-		devirt_hostirq_free(ask->rec);
-	kfree(ask);
+	if (!keep)
+		devirt_hostirq_free(rec);
 	if (!done)
 		devirt_cpu_settle();
 	atomic_dec(&hostirq_pending);
@@ -371,35 +361,28 @@ void devirt_hostirq_requested(void)
  */
 const struct cpumask *devirt_hostirq_asked(unsigned int irq, const struct cpumask *mask)
 {
-	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
-	struct devirt_hostirq_ask *ask;
+	struct devirt_hostirq *rec;
 
 	if (READ_ONCE(hostirq_placer) == current)
 		return mask;
 	devirt_hostirq_requested();
 	if (current->flags & (PF_KTHREAD | PF_EXITING))
 		return mask;
-	ask = kmalloc(sizeof(*ask), gfp);
-	if (!ask)
+	rec = devirt_hostirq_alloc(GFP_ATOMIC | __GFP_NOWARN);
+	if (!rec)
 		return mask;
-	ask->rec = devirt_hostirq_alloc(gfp);
-	if (!ask->rec)
-		goto err_ask;
-	ask->rec->irq = irq;
-	cpumask_copy(ask->rec->orig, mask);
-	cpumask_copy(ask->rec->applied, mask);
+	rec->irq = irq;
+	cpumask_copy(rec->orig, mask);
+	cpumask_copy(rec->applied, mask);
 	/* Nonsense is for the kernel to refuse. */
 	if (cpumask_intersects(mask, cpu_online_mask))
-		devirt_irq_spare(ask->rec->applied, mask, devirt_place_leased);
-	init_task_work(&ask->work, devirt_hostirq_soon);
+		devirt_irq_spare(rec->applied, mask, devirt_place_leased);
+	init_task_work(&rec->work, devirt_hostirq_soon);
 	atomic_inc(&hostirq_pending);
-	if (!task_work_add(current, &ask->work, TWA_RESUME))
-		return ask->rec->applied;
-
+	if (!task_work_add(current, &rec->work, TWA_RESUME))
+		return rec->applied;
 	atomic_dec(&hostirq_pending);
-	devirt_hostirq_free(ask->rec);
-err_ask:
-	kfree(ask);
+	devirt_hostirq_free(rec);
 	return mask;
 }
 

@@ -242,6 +242,8 @@ err_free:
  */
 void devirt_irqs_free(struct devirt_irqs *irqs)
 {
+	if (!irqs)
+		return;
 	free_cpumask_var(irqs->loose);
 	kvfree(irqs->routes);
 	kvfree(irqs->vectors);

@@ -120,8 +120,7 @@ static void devirt_user_free(struct rcu_head *rcu)
 {
 	struct devirt_user *user = container_of(rcu, struct devirt_user, rcu);
 
-	if (user->irqs)
-		devirt_irqs_free(user->irqs);
+	devirt_irqs_free(user->irqs);
 	kfree(user);
 }
 
@@ -501,8 +500,7 @@ struct devirt_user *devirt_user_watch(struct devirt_resource *res, struct device
 	return user;
 
 err_irqs:
-	if (user->irqs)
-		devirt_irqs_free(user->irqs);
+	devirt_irqs_free(user->irqs);
 err_free:
 	mutex_destroy(&user->lock);
 	kfree(user);

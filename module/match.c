@@ -126,14 +126,14 @@ static bool devirt_scan_bus(struct devirt_scan *scan, struct devirt_bus_addr *ad
 
 static const char *devirt_match_path(struct devirt_match *match, struct devirt_scan *scan)
 {
-	if (!devirt_scan_bus(scan, &match->root))
+	if (!devirt_scan_bus(scan, &match->facts.root))
 		return "path: wants a root bus and a function on it, path:00:02.0";
 	do {
-		if (match->hops == DEVIRT_MATCH_HOPS)
+		if (match->facts.hops == DEVIRT_MATCH_HOPS)
 			return "path: goes through too many bridges";
-		if (!devirt_scan_devfn(scan, &match->path[match->hops]))
+		if (!devirt_scan_devfn(scan, &match->facts.path[match->facts.hops]))
 			return "path: wants a device and function behind each bridge, path:00:02.0/00.0";
-		match->hops++;
+		match->facts.hops++;
 	} while (devirt_scan_char(scan, '/'));
 	return NULL;
 }
@@ -146,9 +146,9 @@ static const char *devirt_match_serial(struct devirt_match *match, struct devirt
 	for (i = 0; i < 8; i++) {
 		if ((i && !devirt_scan_char(scan, '-')) || !devirt_scan_hex(scan, 2, 2, &value))
 			return "serial: wants eight bytes, serial:52-54-00-ff-ff-de-01-00";
-		match->serial = match->serial << 8 | value;
+		match->facts.serial = match->facts.serial << 8 | value;
 	}
-	if (!match->serial)
+	if (!match->facts.serial)
 		return "serial: of zero says that there is none";
 	if (scan->at == scan->end || *scan->at != '.')
 		return NULL;
@@ -160,13 +160,13 @@ static const char *devirt_match_serial(struct devirt_match *match, struct devirt
 
 static const char *devirt_match_id(struct devirt_match *match, struct devirt_scan *scan)
 {
-	if (!devirt_scan_id(scan, &match->vendor) || !devirt_scan_char(scan, ':') ||
-	    !devirt_scan_id(scan, &match->device))
+	if (!devirt_scan_id(scan, &match->facts.vendor) || !devirt_scan_char(scan, ':') ||
+	    !devirt_scan_id(scan, &match->facts.device))
 		return "neither an address (0000:01:00.0), an id (8086:10c9), path: nor serial:";
 	if (!devirt_scan_char(scan, ':'))
 		return NULL;
-	if (!devirt_scan_id(scan, &match->subvendor) || !devirt_scan_char(scan, ':') ||
-	    !devirt_scan_id(scan, &match->subdevice))
+	if (!devirt_scan_id(scan, &match->facts.subvendor) || !devirt_scan_char(scan, ':') ||
+	    !devirt_scan_id(scan, &match->facts.subdevice))
 		return "an id has two or four numbers of four digits, 8086:10c9:1028:0001";
 	match->what |= DEVIRT_MATCH_SUBID;
 	return NULL;
@@ -199,8 +199,8 @@ static const char *devirt_match_condition(struct devirt_match *match, struct dev
 		why = devirt_match_serial(match, scan);
 		break;
 	case DEVIRT_MATCH_ADDR:
-		why = devirt_scan_bus(scan, &match->at) &&
-		      devirt_scan_devfn(scan, &match->at.devfn) ? NULL :
+		why = devirt_scan_bus(scan, &match->facts.at) &&
+		      devirt_scan_devfn(scan, &match->facts.at.devfn) ? NULL :
 		      "an address is BUS:DEV.FN, 0000:01:00.0 or 01:00.0";
 		break;
 	default:
@@ -261,20 +261,22 @@ bool devirt_match_fits(const struct devirt_match *match, const struct devirt_fac
 	__u32 what = match->what;
 
 	if (what & DEVIRT_MATCH_ADDR &&
-	    (!devirt_match_same_bus(&match->at, &facts->at) ||
-	     match->at.devfn != facts->at.devfn))
+	    (!devirt_match_same_bus(&match->facts.at, &facts->at) ||
+	     match->facts.at.devfn != facts->at.devfn))
 		return false;
 	if (what & DEVIRT_MATCH_PATH &&
-	    (!devirt_match_same_bus(&match->root, &facts->root) ||
-	     match->hops != facts->hops || memcmp(match->path, facts->path, match->hops)))
+	    (!devirt_match_same_bus(&match->facts.root, &facts->root) ||
+	     match->facts.hops != facts->hops ||
+	     memcmp(match->facts.path, facts->path, facts->hops)))
 		return false;
 	if (what & DEVIRT_MATCH_ID &&
-	    (match->vendor != facts->vendor || match->device != facts->device))
+	    (match->facts.vendor != facts->vendor || match->facts.device != facts->device))
 		return false;
 	if (what & DEVIRT_MATCH_SUBID &&
-	    (match->subvendor != facts->subvendor || match->subdevice != facts->subdevice))
+	    (match->facts.subvendor != facts->subvendor ||
+	     match->facts.subdevice != facts->subdevice))
 		return false;
-	if (what & DEVIRT_MATCH_SERIAL && match->serial != facts->serial)
+	if (what & DEVIRT_MATCH_SERIAL && match->facts.serial != facts->serial)
 		return false;
 	if (what & DEVIRT_MATCH_FUNCTION && match->function != (facts->at.devfn & 7))
 		return false;

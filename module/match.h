@@ -37,34 +37,6 @@ struct devirt_bus_addr {
 };
 
 /**
- * struct devirt_match - what a function must be
- * @what: DEVIRT_MATCH_*: all of these must be so
- * @at: its address
- * @root: the root bus (no function) that @path begins at
- * @path: device and function of each bridge below that bus, and its own
- * @hops: how many these are
- * @vendor: id
- * @device: id
- * @subvendor: id
- * @subdevice: id
- * @serial: the card's Device Serial Number capability
- * @function: number of the function of that card
- */
-struct devirt_match {
-	__u32 what;
-	struct devirt_bus_addr at;
-	struct devirt_bus_addr root;
-	__u8 path[DEVIRT_MATCH_HOPS];
-	__u8 hops;
-	__u16 vendor;
-	__u16 device;
-	__u16 subvendor;
-	__u16 subdevice;
-	__u64 serial;
-	__u8 function;
-};
-
-/**
  * struct devirt_facts - what a function is
  * @at: its address
  * @root: bus that it hangs below
@@ -86,6 +58,18 @@ struct devirt_facts {
 	__u16 subvendor;
 	__u16 subdevice;
 	__u64 serial;
+};
+
+/**
+ * struct devirt_match - what a function must be
+ * @what: DEVIRT_MATCH_*: which of @facts count
+ * @function: number of the function of the card with that serial number
+ * @facts: what it must be then
+ */
+struct devirt_match {
+	__u32 what;
+	__u8 function;
+	struct devirt_facts facts;
 };
 
 int devirt_match_parse(struct devirt_match *match, const char *text, size_t len,

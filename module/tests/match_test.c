@@ -126,7 +126,7 @@ static void match_has_an_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, devirt_match_parse(&match, text, 8, &why), -EINVAL);
 	memcpy(text, "01:00.0,x", 9);
 	KUNIT_EXPECT_EQ(test, devirt_match_parse(&match, text, 7, &why), 0);
-	KUNIT_EXPECT_EQ(test, match.at.bus, 1);
+	KUNIT_EXPECT_EQ(test, match.facts.at.bus, 1);
 	KUNIT_EXPECT_EQ(test, devirt_match_parse(&match, text, 8, &why), -EINVAL);
 }
 

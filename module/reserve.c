@@ -317,17 +317,14 @@ static void devirt_reserve_forget(struct pci_dev *pdev)
 static void devirt_reserve_return(struct devirt_reserved *res)
 {
 	struct pci_dev *pdev = res->fn.pdev;
-	bool ours, clean;
-	char *now;
+	bool clean;
 
-	if (!device_is_registered(&pdev->dev) || devirt_override_get(pdev, &now))
+	/* Unplugged; or somebody has given it another driver meanwhile. */
+	if (!device_is_registered(&pdev->dev) || !devirt_override_is(pdev, DEVIRT_VFIO_DRIVER))
 		return;
-	ours = now && !strcmp(now, DEVIRT_VFIO_DRIVER);
-	kfree(now);
-	/* Somebody has given it another driver meanwhile. */
-	if (!ours)
-		return;
-	devirt_override_set(pdev, res->fn.override);
+	if (devirt_override_set(pdev, res->fn.override))
+		pci_warn(pdev, "devirt: no memory for its driver override, %s\n",
+			 res->fn.override);
 	if (devirt_function_leave(&res->fn, &clean))
 		pci_warn(pdev, "devirt: no longer reserved, but %s keeps it: a process uses it\n",
 			 DEVIRT_VFIO_DRIVER);

@@ -182,6 +182,32 @@ static inline int devirt_override_get(struct pci_dev *pdev, char **name)
 }
 
 /**
+ * devirt_override_is - is that a function's driver override?
+ * @pdev: the function
+ * @name: the driver
+ *
+ * May sleep; takes the device lock on some kernels.
+ */
+static inline bool devirt_override_is(struct pci_dev *pdev, const char *name)
+{
+	const char *set;
+	bool is;
+
+#ifdef DEVIRT_HAVE_DEVICE_DRIVER_OVERRIDE
+	spin_lock(&pdev->dev.driver_override.lock);
+	set = pdev->dev.driver_override.name;
+	is = set && !strcmp(set, name);
+	spin_unlock(&pdev->dev.driver_override.lock);
+#else
+	device_lock(&pdev->dev);
+	set = pdev->driver_override;
+	is = set && !strcmp(set, name);
+	device_unlock(&pdev->dev);
+#endif
+	return is;
+}
+
+/**
  * devirt_override_set - set a function's driver override
  * @pdev: the function
  * @name: the driver, or NULL to clear it, which needs no memory

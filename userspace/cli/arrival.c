@@ -120,6 +120,9 @@ static char *missing(const struct config_device *wanted, bool *soon)
 	struct devirt_device device;
 
 	*soon = true;
+	/* which has no address; the module says if its parent isn't there */
+	if (wanted->is_mdev)
+		return NULL;
 	if (wanted->netif && devirt_device_by_netif(wanted->netif, &addr)) {
 		if (asprintf(&words, "interface %s", wanted->netif) < 0)
 			words = NULL;

@@ -96,7 +96,7 @@ static uint64_t memory_in(const char *text)
 	return most;
 }
 
-static int read_type(struct devirt_mdev_type *type, const char *parent, const char *name)
+int devirt_mdev_read_type(const char *parent, const char *name, struct devirt_mdev_type *type)
 {
 	long long number = 0;
 	char **devices;
@@ -156,7 +156,7 @@ static int add_parent(struct devirt_mdev_type **types, size_t *count, const char
 		}
 		*types = more;
 		/* what goes while it is looked at was never there */
-		if (!read_type(&more[*count], parent, names[i]))
+		if (!devirt_mdev_read_type(parent, names[i], &more[*count]))
 			(*count)++;
 	}
 	devirt_free_names(names, found);
@@ -181,9 +181,4 @@ int devirt_mdev_types(struct devirt_mdev_type **types, size_t *count)
 		*count = 0;
 	}
 	return ret;
-}
-
-int devirt_mdev_read_type(const char *parent, const char *name, struct devirt_mdev_type *type)
-{
-	return read_type(type, parent, name);
 }

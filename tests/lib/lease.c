@@ -179,6 +179,21 @@ struct devirt_record rec_vf(const char *pf, unsigned int index, unsigned int poo
 	};
 }
 
+/* How many events of a type since the last time: the last one is kept. */
+int lease_events(int part, unsigned int type, struct devirt_event *last)
+{
+	struct devirt_event event;
+	int count = 0;
+
+	while (read(part, &event, sizeof(event)) == sizeof(event)) {
+		if (event.type != type)
+			continue;
+		count++;
+		*last = event;
+	}
+	return count;
+}
+
 /* A UUID as people write it. */
 const char *uuid_text(const __u8 *uuid)
 {

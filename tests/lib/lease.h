@@ -40,6 +40,7 @@ int lease_mask(const char *name, unsigned long mask);
 
 struct devirt_pci_addr pci_addr(const char *text);
 const char *pci_text(const struct devirt_pci_addr *addr);
+int lease_events(int part, unsigned int type, struct devirt_event *last);
 const char *uuid_text(const __u8 *uuid);
 struct devirt_record rec_pci(const char *addr);
 struct devirt_record rec_vf(const char *pf, unsigned int index, unsigned int pool);

@@ -87,21 +87,6 @@ static const char *refused(struct devirt_record rec, int err, unsigned int reaso
 	return refused_all(&rec, 1, err, reason);
 }
 
-/* How many events of a type since the last time: the last one is kept. */
-static int events_of(int part, unsigned int type, struct devirt_event *last)
-{
-	struct devirt_event event;
-	int count = 0;
-
-	while (read(part, &event, sizeof(event)) == sizeof(event)) {
-		if (event.type != type)
-			continue;
-		count++;
-		*last = event;
-	}
-	return count;
-}
-
 static bool ended(int part)
 {
 	struct pollfd fd = { .fd = part, .events = POLLIN };
@@ -417,7 +402,7 @@ TEST("one that a VMM has open stays until it is closed, and nobody waits for tha
 	REQUIRE(EVENTUALLY(!(err = vfio_open_mdev(&vfio, UUID_A))), "%s", strerror(-err));
 	REQUIRE_EQ(lease_release(part), 0);
 	CHECK_EQ(lease_state(part), DEVIRT_STATE_DRAINING);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_DRAINING, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_DRAINING, &event), 1);
 	CHECK_EQ(event.record, 0);
 	CHECK(exists(UUID_A));
 	CHECK_EQ(device_ioctl(&vfio), 0);
@@ -425,7 +410,7 @@ TEST("one that a VMM has open stays until it is closed, and nobody waits for tha
 	vfio_close(&vfio);
 	CHECK(EVENTUALLY(ended(part)));
 	CHECK(!exists(UUID_A));
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_DRIFT, &event), 0);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_DRIFT, &event), 0);
 }
 
 TEST("its driver's module can't be unloaded while it is leased, and can afterwards")
@@ -436,7 +421,7 @@ TEST("its driver's module can't be unloaded while it is leased, and can afterwar
 
 	CHECK(command("rmmod mtty") != 0, "it was possible");
 	CHECK(exists(UUID_A));
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_DRIFT, &event), 0);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_DRIFT, &event), 0);
 	close(part);
 	CHECK_EQ(command("rmmod mtty"), 0);
 	refused(rec_mdev("mtty", "mtty-1", NULL), -ENODEV, DEVIRT_REASON_NO_PARENT);
@@ -450,7 +435,7 @@ TEST("somebody removes it while it is leased: that is told, and the lease ends a
 	int part = lease("robbed", &rec);
 
 	REQUIRE_EQ(file_write("1", "/sys/bus/mdev/devices/" UUID_A "/remove"), 0);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_DRIFT, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_DRIFT, &event), 1);
 	CHECK_EQ(event.record, 0);
 	CHECK_STR(event.detail, "removed");
 	CHECK_EQ(lease_state(part), DEVIRT_STATE_HELD);
@@ -477,7 +462,7 @@ TEST("the same while a VMM has it open: only who removes it waits, for the VMM's
 
 	REQUIRE(EVENTUALLY(!(err = vfio_open_mdev(&vfio, UUID_A))), "%s", strerror(-err));
 	pid = spawn(remove_it, NULL);
-	CHECK(EVENTUALLY(events_of(part, DEVIRT_EVENT_DRIFT, &event) == 1));
+	CHECK(EVENTUALLY(lease_events(part, DEVIRT_EVENT_DRIFT, &event) == 1));
 	CHECK_STR(event.detail, "removed");
 	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
 	CHECK_EQ(device_ioctl(&vfio), 0);
@@ -497,7 +482,7 @@ TEST("somebody takes its driver away: that is told, and it is removed at the end
 	int part = lease("unbound", &rec);
 
 	REQUIRE_EQ(file_write(UUID_A, "/sys/bus/mdev/drivers/mbochs/unbind"), 0);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_DRIFT, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_DRIFT, &event), 1);
 	CHECK_STR(event.detail, "unbound");
 	CHECK(exists(UUID_A));
 	close(part);
@@ -532,12 +517,12 @@ static void uses(const char *parent, const char *type)
 	vmm = spawn(use, &vfio.device);
 	REQUIRE(EVENTUALLY(*made == 1));
 	CHECK_EQ(vmm_of(part), vmm);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_ATTACHED, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_ATTACHED, &event), 1);
 	CHECK_EQ(event.pid, vmm);
 	other = spawn(use, &vfio.device);
 	REQUIRE(EVENTUALLY(*made == 2));
 	CHECK_EQ(vmm_of(part), vmm);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_USER, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_USER, &event), 1);
 	CHECK_EQ(event.pid, other);
 	kill(vmm, SIGKILL);
 	waitpid(vmm, NULL, 0);

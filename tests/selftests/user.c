@@ -113,21 +113,6 @@ static pid_t vmm_of(int part)
 	return get.vmm;
 }
 
-/* How many events of a type since the last time: the last one is kept. */
-static int events_of(int part, unsigned int type, struct devirt_event *last)
-{
-	struct devirt_event event;
-	int count = 0;
-
-	while (read(part, &event, sizeof(event)) == sizeof(event)) {
-		if (event.type != type)
-			continue;
-		count++;
-		*last = event;
-	}
-	return count;
-}
-
 TEST("the first user is the VMM, before its ioctl returns; a vCPU that it has is on its CPU")
 {
 	struct actor *actor = actor_new(EDU, -1);
@@ -140,7 +125,7 @@ TEST("the first user is the VMM, before its ioctl returns; a vCPU that it has is
 	REQUIRE(entries_begin());
 	make(actor, 1);
 	CHECK_EQ(vmm_of(part), actor->pid);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_ATTACHED, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_ATTACHED, &event), 1);
 	CHECK_EQ(event.pid, actor->pid);
 	CHECK(EVENTUALLY(minivm_ran(actor->vm, 50) || actor->vm->error));
 	CHECK_EQ(actor->vm->error, 0);
@@ -219,24 +204,24 @@ TEST("a second user isn't the VMM while the first lives; it is told once, and is
 	third = actor_new(EDU, vfio.device);
 	make(first, 3);
 	CHECK_EQ(vmm_of(part), first->pid);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_USER, &event), 0);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_USER, &event), 0);
 	make(second, 5);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_USER, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_USER, &event), 1);
 	CHECK_EQ(event.pid, second->pid);
 	CHECK_EQ(event.record, 0);
 	make(third, 5);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_USER, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_USER, &event), 1);
 	CHECK_EQ(event.pid, third->pid);
 	make(second, 5);
 	make(first, 5);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_USER, &event), 0);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_USER, &event), 0);
 	CHECK_EQ(vmm_of(part), first->pid);
 	/* It has ended although nobody has waited for it yet. */
 	kill(first->pid, SIGKILL);
 	REQUIRE_EQ(waitid(P_PID, first->pid, &(siginfo_t){}, WEXITED | WNOWAIT), 0);
 	make(second, 1);
 	CHECK_EQ(vmm_of(part), second->pid);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_ATTACHED, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_ATTACHED, &event), 1);
 	CHECK_EQ(event.pid, second->pid);
 	waitpid(first->pid, NULL, 0);
 	end(second);
@@ -259,10 +244,10 @@ TEST("who is attached is the VMM, whoever uses the device; then it isn't told ei
 	REQUIRE_EQ(lease_attach(part, vmm->pid), 0);
 	make(user, 2);
 	CHECK_EQ(vmm_of(part), vmm->pid);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_USER, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_USER, &event), 1);
 	CHECK_EQ(event.pid, user->pid);
 	make(vmm, 2);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_USER, &event), 0);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_USER, &event), 0);
 	/* And who was recognised is in the way of an attach. */
 	end(vmm);
 	make(user, 1);
@@ -317,7 +302,7 @@ TEST("a VMM's child is another process, and may become the VMM when its parent h
 	CHECK_EQ(vmm_of(part), parent);
 	make(child, 3);
 	CHECK_EQ(vmm_of(part), parent);
-	CHECK_EQ(events_of(part, DEVIRT_EVENT_USER, &event), 1);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_USER, &event), 1);
 	CHECK_EQ(event.pid, child->pid);
 	kill(parent, SIGKILL);
 	waitpid(parent, NULL, 0);
@@ -348,7 +333,7 @@ TEST("another partition's VMM isn't this one's, and is told; who comes next is")
 	REQUIRE_EQ(lease_attach(part, both->pid), 0);
 	make(both, 4);
 	CHECK_EQ(vmm_of(second), 0);
-	CHECK_EQ(events_of(second, DEVIRT_EVENT_USER, &event), 1);
+	CHECK_EQ(lease_events(second, DEVIRT_EVENT_USER, &event), 1);
 	CHECK_EQ(event.pid, both->pid);
 	make(other, 1);
 	CHECK_EQ(vmm_of(second), other->pid);

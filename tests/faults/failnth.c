@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Every allocation fails once: the first, the second and so on until an
- * operation makes no more of them; or every third, with FAULTS_STEP=3. Each time it succeeds or returns an error,
- * and the host is as before when the descriptor is closed. Splats and leaks are
- * scripts/vm's to find.
+ * operation makes no more of them; or every third, with FAULTS_STEP=3. Each time
+ * it succeeds or returns an error, and the host is as before when the descriptor
+ * is closed. Splats and leaks are scripts/vm's to find.
  *
  * The faults are the calling task's alone (/proc/self/task/TID/fail-nth), so
  * they hit all that an ioctl does, the PCI core's, VFIO's and a driver's

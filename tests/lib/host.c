@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The host's state, as facts that can be compared: drivers, driver overrides,
- * VF counts and power policy of PCI functions, mediated devices and how many of each
- * type are left, huge pages, CPUs, and the
- * affinity of every task, every interrupt and of workqueues.
+ * The host's state, as facts that can be compared: drivers, driver overrides, VF
+ * counts and power policy of PCI functions, mediated devices and how many of each
+ * type are left, huge pages, CPUs, and the affinity of every task, every interrupt
+ * and of workqueues.
  *
  * A task or an interrupt that is in only one of two snapshots is no difference:
  * they come and go. Interrupts are told by their name, since a driver that

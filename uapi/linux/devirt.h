@@ -109,6 +109,21 @@
 #define DEVIRT_REASON_POOL_SMALL	36 /* ENOSPC: all VFs of the pool are taken; detail: how many there are */
 #define DEVIRT_REASON_POOL_FAILED	37 /* errno of the PF driver: it made no VFs; detail: asked made */
 
+#define DEVIRT_REASON_SETTING_KIND	38 /* EOPNOTSUPP: the PF's driver can't set that; detail: which */
+#define DEVIRT_REASON_SETTING_VALUE	39 /* ERANGE: it can, but not to this; detail: see below */
+#define DEVIRT_REASON_SETTING_FAILED	40 /* errno of the driver; detail: see below */
+#define DEVIRT_REASON_VGPU_TYPE		41 /* ENOENT: the VF offers no such type; detail: those it offers */
+#define DEVIRT_REASON_VGPU_FULL		42 /* ENOSPC: the card has no room for the type; detail: see below */
+#define DEVIRT_REASON_POOL_BUSY		43 /* EBUSY: VFs of it are leased or used; detail: see below */
+#define DEVIRT_REASON_POOL_SIZE		44 /* EBUSY: it has another size, and must go first; detail: its size */
+
+/* SETTING_VALUE: "SETTING LIMIT", and if others have the rest of what all VFs share,
+ * "HOLDER AMOUNT" for each. SETTING_FAILED: "SETTING", of an NVMe controller
+ * "SETTING status 0xSTATUS". VGPU_FULL: "HOLDER TYPE" for each. A HOLDER is a
+ * partition, the PF's address, or "PF/INDEX": a VF that nobody leases.
+ */
+/* POOL_BUSY: "INDEX lease PARTITION", "INDEX driver NAME" or "INDEX vfio": a process */
+
 #define DEVIRT_REASON_NO_NODE		48 /* ENODEV: no such node, or it has no memory */
 #define DEVIRT_REASON_PAGE_SIZE		49 /* EINVAL: the kernel has no huge pages of that size; detail: sizes */
 #define DEVIRT_REASON_PAGES_SHORT	50 /* ENOMEM: not that many; memory.available says how many */
@@ -199,6 +214,101 @@ struct devirt_record_pci {
 	struct devirt_irq irq;
 };
 
+/* What is set of a VF (struct devirt_vf_settings.set) */
+#define DEVIRT_VF_SET_MAC		(1U << 0)	/* net.mac */
+#define DEVIRT_VF_SET_VLAN		(1U << 1)	/* net.vlan and net.qos */
+#define DEVIRT_VF_SET_SPOOFCHK		(1U << 2)	/* net.spoofchk */
+#define DEVIRT_VF_SET_TRUST		(1U << 3)	/* net.trust */
+#define DEVIRT_VF_SET_RATE		(1U << 4)	/* net.min_mbps and net.max_mbps */
+#define DEVIRT_VF_SET_LINK		(1U << 5)	/* net.link */
+#define DEVIRT_VF_SET_QUEUES		(1U << 8)	/* nvme.queues */
+#define DEVIRT_VF_SET_VECTORS		(1U << 9)	/* nvme.vectors */
+#define DEVIRT_VF_SET_VGPU		(1U << 16)	/* gpu.type */
+#define DEVIRT_VF_SET_VRAM		(1U << 17)	/* gpu.vram */
+#define DEVIRT_VF_SET_CONTEXTS		(1U << 18)	/* gpu.contexts */
+#define DEVIRT_VF_SET_DOORBELLS		(1U << 19)	/* gpu.doorbells */
+#define DEVIRT_VF_SET_QUANTUM		(1U << 20)	/* gpu.quantum_ms */
+
+#define DEVIRT_VF_LINK_AUTO		0	/* as the PF's */
+#define DEVIRT_VF_LINK_UP		1
+#define DEVIRT_VF_LINK_DOWN		2
+
+/**
+ * struct devirt_vf_net - settings of a network card's VF
+ * @mac: its address
+ * @vlan: the VLAN that it is in without knowing, 1 to 4094; 0: none
+ * @qos: priority in that VLAN, 0 to 7
+ * @spoofchk: 1: it can only send from its own address
+ * @trust: 1: it may be promiscuous and change its address
+ * @link: DEVIRT_VF_LINK_*
+ * @reserved: must be zero
+ * @min_mbps: bandwidth that it has in any case, in Mbit/s; 0: none
+ * @max_mbps: bandwidth that it can have at most, in Mbit/s; 0: no limit
+ */
+struct devirt_vf_net {
+	__u8 mac[6];
+	__u16 vlan;
+	__u8 qos;
+	__u8 spoofchk;
+	__u8 trust;
+	__u8 link;
+	__u32 reserved;
+	__u32 min_mbps;
+	__u32 max_mbps;
+};
+
+/**
+ * struct devirt_vf_nvme - resources of an NVMe controller's VF
+ * @queues: how many pairs of queues, its admin queue's included
+ * @vectors: how many interrupt vectors
+ *
+ * With any of them the secondary controller is brought online for the lease. The
+ * other is then what it has, or the least that it works with.
+ */
+struct devirt_vf_nvme {
+	__u32 queues;
+	__u32 vectors;
+};
+
+/**
+ * struct devirt_vf_gpu - quotas of a graphics card's VF
+ * @type: the vendor's number of the vGPU type. The VF keeps its own driver, by which
+ *	VFIO opens it
+ * @contexts: how many contexts
+ * @doorbells: how many doorbells
+ * @quantum_ms: for how long it runs before it is another's turn, in ms
+ * @vram: bytes of video memory
+ */
+struct devirt_vf_gpu {
+	__u32 type;
+	__u32 contexts;
+	__u32 doorbells;
+	__u32 quantum_ms;
+	__aligned_u64 vram;
+};
+
+/**
+ * struct devirt_vf_settings - what a VF shall be while it is leased
+ * @set: DEVIRT_VF_SET_*: which of the fields count; the others must be zero
+ * @reserved: must be zero
+ * @net: of a network card
+ * @nvme: of an NVMe controller
+ * @gpu: of a graphics card
+ * @raw: all of the union
+ *
+ * Set before the VF can be opened through VFIO, undone after its reset.
+ */
+struct devirt_vf_settings {
+	__u32 set;
+	__u32 reserved;
+	union {
+		struct devirt_vf_net net;
+		struct devirt_vf_nvme nvme;
+		struct devirt_vf_gpu gpu;
+		__aligned_u64 raw[4];
+	};
+};
+
 /** DEVIRT_VF_ANY - value of devirt_record_vf.index: one that is free. */
 #define DEVIRT_VF_ANY		0xffffffffU
 
@@ -213,6 +323,7 @@ struct devirt_record_pci {
  * @reserved: must be zero
  * @vfio: output
  * @irq: where its interrupts are handled
+ * @settings: what it shall be
  */
 struct devirt_record_vf {
 	struct devirt_pci_addr pf;
@@ -223,6 +334,7 @@ struct devirt_record_vf {
 	__u32 reserved;
 	struct devirt_vfio vfio;
 	struct devirt_irq irq;
+	struct devirt_vf_settings settings;
 };
 
 /** DEVIRT_VF_POOL_MADE - devirt made the pool, and removes it after the last VF. */
@@ -569,6 +681,50 @@ struct devirt_release {
  * Errors: ENXIO: the partition holds nothing. EPERM: an observing descriptor.
  */
 #define DEVIRT_RELEASE		_IO(DEVIRT_IOC_TYPE, 0x06)
+
+/** DEVIRT_POOL_LOOK - change nothing, only fill in the outputs. */
+#define DEVIRT_POOL_LOOK	(1U << 0)
+
+/* Who made the VFs that a PF has (struct devirt_pool_size.origin) */
+#define DEVIRT_POOL_NONE	0	/* it has none */
+#define DEVIRT_POOL_HOST	1	/* not devirt */
+#define DEVIRT_POOL_LEASES	2	/* the first lease; they go with the last */
+#define DEVIRT_POOL_AHEAD	3	/* DEVIRT_POOL */
+
+/**
+ * struct devirt_pool_size - argument of DEVIRT_POOL
+ * @size: size of this structure
+ * @flags: DEVIRT_POOL_LOOK
+ * @pf: the physical function
+ * @count: how many VFs it shall have; 0: none. Output: how many it has
+ * @origin: output: DEVIRT_POOL_*
+ * @reason: output: DEVIRT_REASON_*, of those of DEVIRT_KIND_VF
+ * @error: output: the negative errno that goes with @reason
+ * @detail: output: names the thing that @reason is about
+ */
+struct devirt_pool_size {
+	__u32 size;
+	__u32 flags;
+	struct devirt_pci_addr pf;
+	__u32 count;
+	__u32 origin;
+	__u32 reason;
+	__s32 error;
+	char detail[DEVIRT_DETAIL_MAX];
+};
+
+/**
+ * DEVIRT_POOL - size a PF's pool of VFs ahead (on /dev/devirt)
+ *
+ * The VFs are kept off host drivers, and stay, whether leased or not, until this is
+ * called with 0 or the module goes; when the PF's driver is loaded anew they are made
+ * again. Hardware can't change the size of a pool that isn't empty, so that is
+ * refused (asking again for what was made is fine), and so is removing one of which
+ * a VF is leased, open, or bound to a host driver.
+ *
+ * Errors: see @reason.
+ */
+#define DEVIRT_POOL		_IO(DEVIRT_IOC_TYPE, 0x08)
 
 /* ------------------------------------------------------------- statistics */
 

@@ -21,6 +21,7 @@
 #include "partition.h"
 #include "resource.h"
 #include "user.h"
+#include "vfset.h"
 
 /* No driver has this name, so none binds a function that is unfit. */
 #define DEVIRT_NO_DRIVER	"devirt-quarantine"
@@ -177,6 +178,40 @@ bool devirt_function_busy(struct pci_dev *pdev)
 	return busy;
 }
 
+/**
+ * devirt_function_shut - let nobody open it through VFIO
+ * @pdev: the function
+ * @shut: for devirt_function_reopen()
+ *
+ * By claiming its group. That fails where another of the group has its host
+ * driver, but then VFIO can't open this one either. May sleep. Return: 0, or
+ * -EAGAIN if somebody has opened it.
+ */
+int devirt_function_shut(struct pci_dev *pdev, bool *shut)
+{
+	struct iommu_group *group = iommu_group_get(&pdev->dev);
+
+	*shut = group && !iommu_group_claim_dma_owner(group, pdev);
+	iommu_group_put(group);
+	return !*shut && devirt_function_busy(pdev) ? -EAGAIN : 0;
+}
+
+/**
+ * devirt_function_reopen - undo devirt_function_shut()
+ * @pdev: the function
+ * @shut: what that said
+ */
+void devirt_function_reopen(struct pci_dev *pdev, bool shut)
+{
+	struct iommu_group *group;
+
+	if (!shut)
+		return;
+	group = iommu_group_get(&pdev->dev);
+	iommu_group_release_dma_owner(group);
+	iommu_group_put(group);
+}
+
 static int devirt_group_member(struct device *dev, void *data)
 {
 	struct devirt_resource *res = data;
@@ -304,6 +339,22 @@ static bool devirt_function_clean(struct devirt_function *fn)
 
 static int devirt_function_restore(struct devirt_function *fn);
 
+/* It has vfio-pci already, so anybody could open it: set what is to be set. */
+static int devirt_function_set(struct devirt_resource *res, struct devirt_function *fn)
+{
+	bool shut;
+	int err;
+
+	if (!fn->vfset)
+		return 0;
+	if (devirt_function_shut(fn->pdev, &shut))
+		return devirt_refuse(res, DEVIRT_REASON_VFIO_BUSY, -EBUSY, "%s",
+				     pci_name(fn->pdev));
+	err = devirt_vfset_set(fn->vfset);
+	devirt_function_reopen(fn->pdev, shut);
+	return err;
+}
+
 /**
  * devirt_function_take - bring it to vfio-pci
  * @res: the resource, whose refusal is noted
@@ -345,6 +396,9 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 		if (!err && fn->driver[0])
 			device_release_driver(&pdev->dev);
 		devirt_inuse_drop(&disks);
+		/* Without a driver nobody can open it. */
+		if (!err)
+			err = devirt_vfset_set(fn->vfset);
 		if (!err) {
 			err = device_attach(&pdev->dev);
 			if (err >= 0 && !devirt_function_has(pdev, DEVIRT_VFIO_DRIVER))
@@ -355,12 +409,17 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 		}
 		if (err < 0)
 			goto err_restore;
+	} else {
+		err = devirt_function_set(res, fn);
+		if (err)
+			goto err_unwatch;
 	}
 	device_for_each_child(&pdev->dev, vfio, devirt_vfio_index);
 	devirt_function_watch(fn);
 	return 0;
 
 err_restore:
+	devirt_vfset_unset(fn->vfset);
 	if (devirt_function_restore(fn))
 		pci_err(pdev, "devirt: not leased, but %s doesn't take it back\n", fn->driver);
 err_unwatch:
@@ -436,21 +495,14 @@ static int devirt_function_restore(struct devirt_function *fn)
  */
 int devirt_function_leave(struct devirt_function *fn, bool *clean)
 {
-	struct iommu_group *group = iommu_group_get(&fn->pdev->dev);
-	bool claimed;
+	bool shut;
 
-	/* Can fail where another of the group has its host driver again. */
-	claimed = group && !iommu_group_claim_dma_owner(group, fn);
-	if (!claimed && devirt_function_busy(fn->pdev)) {
-		iommu_group_put(group);
+	if (devirt_function_shut(fn->pdev, &shut))
 		return -EAGAIN;
-	}
-	*clean = claimed && devirt_function_clean(fn);
+	*clean = shut && devirt_function_clean(fn);
 	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER))
 		device_release_driver(&fn->pdev->dev);
-	if (claimed)
-		iommu_group_release_dma_owner(group);
-	iommu_group_put(group);
+	devirt_function_reopen(fn->pdev, shut);
 	return 0;
 }
 
@@ -472,6 +524,7 @@ int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn
 	if (!device_is_registered(&pdev->dev)) {
 		devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
 			     .detail = "unplugged");
+		devirt_vfset_unset(fn->vfset);
 		goto out;
 	}
 	if (devirt_function_busy(pdev))
@@ -495,6 +548,7 @@ int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn
 					     pci_name(pdev));
 		}
 	}
+	devirt_vfset_unset(fn->vfset);
 	err = devirt_function_restore(fn);
 	if (err) {
 		devirt_override_set(pdev, DEVIRT_NO_DRIVER);

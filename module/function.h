@@ -8,6 +8,7 @@
 struct devirt_irq;
 struct devirt_resource;
 struct devirt_user;
+struct devirt_vfset;
 
 /* Whose driver a leased function has. */
 #define DEVIRT_VFIO_DRIVER	"vfio-pci"
@@ -20,6 +21,7 @@ struct devirt_user;
  * @runtime_auto: it was under runtime power management
  * @user: who uses it, while it is leased
  * @watched: it hasn't left vfio-pci since; changes with the device locked
+ * @vfset: what is set of it while it is leased; NULL for nothing
  */
 struct devirt_function {
 	struct pci_dev *pdev;
@@ -28,6 +30,7 @@ struct devirt_function {
 	bool runtime_auto;
 	struct devirt_user *user;
 	bool watched;
+	struct devirt_vfset *vfset;
 };
 
 static inline u64 devirt_function_id(struct pci_dev *pdev)
@@ -49,6 +52,8 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 bool devirt_function_busy(struct pci_dev *pdev);
 int devirt_function_leave(struct devirt_function *fn, bool *clean);
 int devirt_vfio_index(struct device *dev, void *data);
+int devirt_function_shut(struct pci_dev *pdev, bool *shut);
+void devirt_function_reopen(struct pci_dev *pdev, bool shut);
 int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn);
 void devirt_function_drop(struct devirt_function *fn);
 

@@ -22,6 +22,7 @@
 #include "partition.h"
 #include "resource.h"
 #include "sriov.h"
+#include "vfset.h"
 
 /**
  * struct devirt_pool - the VFs of one PF, while somebody wants some
@@ -49,6 +50,7 @@ struct devirt_vf {
 	struct devirt_resource res;
 	struct devirt_pool *pool;
 	struct devirt_function fn;
+	struct devirt_vfset vfset;
 };
 
 static LIST_HEAD(pools);
@@ -306,6 +308,9 @@ static int devirt_vf_check(struct devirt_resource *res)
 	err = devirt_irq_check(res, &rec->irq);
 	if (err)
 		return err;
+	err = devirt_vfset_valid(res);
+	if (err)
+		return err;
 	pf = devirt_function_find(res, &rec->pf);
 	if (IS_ERR(pf))
 		return PTR_ERR(pf);
@@ -351,10 +356,17 @@ static int devirt_vf_check(struct devirt_resource *res)
 	mutex_unlock(&vf->pool->lock);
 	if (err)
 		goto err_pool;
+	err = devirt_vfset_check(&vf->vfset, res, pf);
+	if (err)
+		goto err_function;
+	if (vf->vfset.ops)
+		vf->fn.vfset = &vf->vfset;
 	res->rec.node = dev_to_node(&pf->dev);
 	pci_dev_put(pf);
 	return 0;
 
+err_function:
+	devirt_function_drop(&vf->fn);
 err_pool:
 	devirt_pool_put(vf->pool);
 	vf->pool = NULL;
@@ -475,6 +487,22 @@ static int devirt_vf_leave(struct devirt_resource *res, struct devirt_vf *vf)
 	return err;
 }
 
+/* Of a pool that stays the VF has been unset by devirt_function_give(). */
+static int devirt_vf_unset(struct devirt_vf *vf)
+{
+	bool shut;
+	int err;
+
+	if (!vf->fn.vfset)
+		return 0;
+	err = devirt_function_shut(vf->fn.pdev, &shut);
+	if (err)
+		return err;
+	devirt_vfset_unset(vf->fn.vfset);
+	devirt_function_reopen(vf->fn.pdev, shut);
+	return 0;
+}
+
 static int devirt_vf_release(struct devirt_resource *res)
 {
 	struct devirt_vf *vf = to_devirt_vf(res);
@@ -497,6 +525,9 @@ static int devirt_vf_release(struct devirt_resource *res)
 			return err;
 		}
 	}
+	err = devirt_vf_unset(vf);
+	if (err)
+		return err;
 	mutex_lock(&pool->lock);
 	if (pool->made) {
 		err = devirt_vf_leave(res, vf);
@@ -515,6 +546,8 @@ static void devirt_vf_drop(struct devirt_resource *res)
 {
 	struct devirt_vf *vf = to_devirt_vf(res);
 
+	vf->fn.vfset = NULL;
+	devirt_vfset_drop(&vf->vfset);
 	devirt_function_drop(&vf->fn);
 	devirt_pool_put(vf->pool);
 }

@@ -25,9 +25,9 @@
 #include "hostattr.h"
 #include "mdev.h"
 #include "partition.h"
+#include "pool.h"
 #include "power.h"
 #include "reserve.h"
-#include "sriov.h"
 #include "stats.h"
 #include "task.h"
 #include "vcpu.h"
@@ -43,6 +43,7 @@ union devirt_arg {
 	struct devirt_attach attach;
 	struct devirt_release release;
 	struct devirt_stats stats;
+	struct devirt_pool_size pool;
 };
 
 /**
@@ -178,6 +179,16 @@ static long devirt_ioctl_open(struct devirt_handle *handle, union devirt_arg *ar
 	if (fd < 0)
 		devirt_partition_put(part);
 	return fd;
+}
+
+static long devirt_ioctl_pool(struct devirt_handle *handle, union devirt_arg *arg)
+{
+	if (arg->pool.flags & ~DEVIRT_POOL_LOOK)
+		return -EOPNOTSUPP;
+	if (arg->pool.origin || arg->pool.reason || arg->pool.error ||
+	    memchr_inv(arg->pool.detail, 0, sizeof(arg->pool.detail)))
+		return -EINVAL;
+	return devirt_pool_resize(&arg->pool);
 }
 
 /**
@@ -370,6 +381,7 @@ static const struct devirt_ioctl devirt_device_ioctls[] = {
 	DEVIRT_IOCTL(DEVIRT_QUERY, devirt_query, reserved, false, true, devirt_ioctl_query),
 	DEVIRT_IOCTL(DEVIRT_CREATE, devirt_create, name, false, false, devirt_ioctl_create),
 	DEVIRT_IOCTL(DEVIRT_OPEN, devirt_open, name, false, false, devirt_ioctl_open),
+	DEVIRT_IOCTL(DEVIRT_POOL, devirt_pool_size, detail, false, true, devirt_ioctl_pool),
 };
 
 static const struct devirt_ioctl devirt_partition_ioctls[] = {
@@ -553,7 +565,7 @@ static int (*const devirt_inits[])(void) = {
 	devirt_guard_init,
 	devirt_power_init,
 	devirt_cpu_init,
-	devirt_sriov_init,
+	devirt_pool_init,
 	devirt_mdev_init,
 	devirt_hook_init,
 	devirt_reserve_init,
@@ -568,7 +580,7 @@ static void (*const devirt_exits[])(void) = {
 	devirt_guard_exit,
 	devirt_power_exit,
 	devirt_cpu_exit,
-	devirt_sriov_exit,
+	devirt_pool_exit,
 	devirt_mdev_exit,
 	devirt_hook_exit,
 	devirt_reserve_exit,

@@ -8,8 +8,8 @@
 #include "function.h"
 #include "irq.h"
 #include "partition.h"
+#include "pool.h"
 #include "resource.h"
-#include "sriov.h"
 
 struct devirt_pci {
 	struct devirt_resource res;
@@ -49,7 +49,7 @@ static int devirt_pci_check(struct devirt_resource *res)
 	if (pci_num_vf(pdev))
 		err = devirt_refuse(res, DEVIRT_REASON_VFS_ENABLED, -EBUSY, "%d",
 				    pci_num_vf(pdev));
-	else if (devirt_sriov_wanted(pdev))
+	else if (devirt_pool_wanted(pdev))
 		err = devirt_refuse(res, DEVIRT_REASON_VFS_ENABLED, -EBUSY, "0");
 	if (err)
 		devirt_function_drop(&to_devirt_pci(res)->fn);

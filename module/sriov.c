@@ -1,61 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kind vf: a virtual function of a PF's pool.
+ * Kind vf: a virtual function of a PF's pool (pool.c).
  *
- * A pool is all VFs that a PF has at a time; hardware can only make and remove
- * them together. If a PF has none, the first lease makes the pool, and it goes
- * when the last VF of it is returned. New VFs get their driver override before
- * any driver probes them, so no host driver ever touches one. A pool that was
- * there before stays, and its VFs go back to the drivers that they had.
+ * If the PF has none, the first lease makes the pool, and it goes when the last
+ * VF of it is returned, unless it was sized ahead. A pool that somebody else has
+ * made stays, and its VFs go back to the drivers that they had.
  */
-#define pr_fmt(fmt) "devirt: " fmt
-
-#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
 #include "compat/compat.h"
-#include "cpu.h"
 #include "function.h"
 #include "irq.h"
 #include "partition.h"
+#include "pool.h"
 #include "resource.h"
-#include "sriov.h"
 #include "vfset.h"
-
-/**
- * struct devirt_pool - the VFs of one PF, while somebody wants some
- * @entry: in pools
- * @users: resources that want a VF of it, under pools_lock
- * @pf: the PF, with a reference
- * @lock: making, taking from and removing the pool; one at a time
- * @size: VFs to make, if it must be made
- * @held: VFs of it that are leased
- * @made: we have made it
- * @making: we are at it now
- */
-struct devirt_pool {
-	struct list_head entry;
-	unsigned int users;
-	struct pci_dev *pf;
-	struct mutex lock;
-	unsigned int size;
-	unsigned int held;
-	bool made;
-	bool making;
-};
 
 struct devirt_vf {
 	struct devirt_resource res;
 	struct devirt_pool *pool;
 	struct devirt_function fn;
 	struct devirt_vfset vfset;
+	struct devirt_pool_vf leased;
 };
-
-static LIST_HEAD(pools);
-/* Inside a pool's lock and inside a device's; nothing is taken inside. */
-static DEFINE_MUTEX(pools_lock);
 
 static struct devirt_vf *to_devirt_vf(struct devirt_resource *res)
 {
@@ -67,152 +36,6 @@ static u64 devirt_vf_id(struct pci_dev *pf, u32 index)
 	return devirt_function_id(pf) << 16 | index;
 }
 
-static struct devirt_pool *devirt_pool_find(struct pci_dev *pf)
-{
-	struct devirt_pool *pool;
-
-	lockdep_assert_held(&pools_lock);
-	list_for_each_entry(pool, &pools, entry) {
-		if (pool->pf == pf)
-			return pool;
-	}
-	return NULL;
-}
-
-static struct devirt_pool *devirt_pool_get(struct pci_dev *pf)
-{
-	struct devirt_pool *pool, *fresh;
-
-	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
-	if (!fresh)
-		return NULL;
-	mutex_init(&fresh->lock);
-	fresh->pf = pf;
-
-	mutex_lock(&pools_lock);
-	pool = devirt_pool_find(pf);
-	if (!pool) {
-		pool = fresh;
-		fresh = NULL;
-		pci_dev_get(pf);
-		list_add(&pool->entry, &pools);
-	}
-	pool->users++;
-	mutex_unlock(&pools_lock);
-	kfree(fresh);
-	return pool;
-}
-
-static void devirt_pool_put(struct devirt_pool *pool)
-{
-	bool last;
-
-	mutex_lock(&pools_lock);
-	last = !--pool->users;
-	if (last)
-		list_del(&pool->entry);
-	mutex_unlock(&pools_lock);
-	if (!last)
-		return;
-	pci_dev_put(pool->pf);
-	mutex_destroy(&pool->lock);
-	kfree(pool);
-}
-
-/**
- * devirt_sriov_wanted - is somebody about to lease a VF of this PF?
- * @pf: the PF
- *
- * May sleep.
- */
-bool devirt_sriov_wanted(struct pci_dev *pf)
-{
-	bool wanted;
-
-	mutex_lock(&pools_lock);
-	wanted = devirt_pool_find(pf);
-	mutex_unlock(&pools_lock);
-	return wanted;
-}
-
-/* The VF of that index, with a reference, or NULL. */
-static struct pci_dev *devirt_pool_vf(struct devirt_pool *pool, u32 index)
-{
-	struct pci_dev *vf = NULL;
-
-	for_each_pci_dev(vf) {
-		if (vf->is_virtfn && pci_physfn(vf) == pool->pf &&
-		    pci_iov_vf_id(vf) == index)
-			return vf;
-	}
-	return NULL;
-}
-
-/* As the PF's sriov_numvfs attribute does it. */
-static int devirt_pool_configure(struct devirt_pool *pool, unsigned int count)
-{
-	struct pci_dev *pf = pool->pf;
-	int ret;
-
-	device_lock(&pf->dev);
-	if (!pf->driver || !pf->driver->sriov_configure) {
-		ret = -ENOENT;
-		/* The driver left and its VFs stayed: only the core can help. */
-		if (!count && pci_num_vf(pf)) {
-			pci_disable_sriov(pf);
-			ret = 0;
-		}
-	} else {
-		ret = pf->driver->sriov_configure(pf, count);
-	}
-	device_unlock(&pf->dev);
-	/* The PF's driver shares out its interrupts anew. */
-	devirt_cpu_settle();
-	return ret;
-}
-
-static int devirt_pool_make(struct devirt_resource *res, struct devirt_pool *pool)
-{
-	int ret;
-
-	lockdep_assert_held(&pool->lock);
-	WRITE_ONCE(pool->making, true);
-	ret = devirt_pool_configure(pool, pool->size);
-	WRITE_ONCE(pool->making, false);
-	if (ret >= 0 && pci_num_vf(pool->pf)) {
-		pool->made = true;
-		return 0;
-	}
-	return devirt_refuse(res, DEVIRT_REASON_POOL_FAILED, ret < 0 ? ret : -EIO, "%u %d",
-			     pool->size, pci_num_vf(pool->pf));
-}
-
-/* Does a process use a VF of it, leased or not? Removing it would wait. */
-static bool devirt_pool_busy(struct devirt_pool *pool)
-{
-	struct pci_dev *vf = NULL;
-
-	for_each_pci_dev(vf) {
-		if (vf->is_virtfn && pci_physfn(vf) == pool->pf && devirt_function_busy(vf)) {
-			pci_dev_put(vf);
-			return true;
-		}
-	}
-	return false;
-}
-
-static int devirt_vf_driver_check(struct devirt_resource *res, struct pci_dev *pf)
-{
-	int err = 0;
-
-	device_lock(&pf->dev);
-	if (!pf->driver || !pf->driver->sriov_configure)
-		err = devirt_refuse(res, DEVIRT_REASON_PF_DRIVER, -ENOENT, "%s",
-				    pf->driver ? pf->driver->name : "");
-	device_unlock(&pf->dev);
-	return err;
-}
-
 /* Claim VF number index, and the function itself if it is there for good. */
 static int devirt_vf_claim(struct devirt_resource *res, struct devirt_vf *vf, u32 index)
 {
@@ -221,10 +44,10 @@ static int devirt_vf_claim(struct devirt_resource *res, struct devirt_vf *vf, u3
 	int err;
 
 	err = devirt_claim(res, DEVIRT_CLAIM_VF, devirt_vf_id(pool->pf, index));
-	if (err || !pci_num_vf(pool->pf) || pool->made)
+	if (err || !pci_num_vf(pool->pf) || (pool->made && !pool->kept))
 		return err;
 
-	/* Not our pool: this VF has a history, and perhaps a user. */
+	/* Not made for a lease: this VF has a history, and perhaps a user. */
 	pdev = devirt_pool_vf(pool, index);
 	if (!pdev) {
 		err = devirt_refuse(res, DEVIRT_REASON_VF_INDEX, -ERANGE, "%d",
@@ -323,7 +146,7 @@ static int devirt_vf_check(struct devirt_resource *res)
 		err = devirt_refuse(res, DEVIRT_REASON_VF_INDEX, -ERANGE, "%u", total);
 		goto err_pf;
 	}
-	err = devirt_vf_driver_check(res, pf);
+	err = devirt_pool_driver(res, pf);
 	if (err)
 		goto err_pf;
 	/* Before a pool is made for nothing: its VFs are no better off. */
@@ -409,14 +232,13 @@ static int devirt_vf_take(struct devirt_resource *res, struct devirt_vf *vf)
 		memset(rec->vfio.driver, 0, sizeof(rec->vfio.driver));
 	/* The PF's driver refuses to remove its VFs now. */
 	pci_set_dev_assigned(vf->fn.pdev);
+	devirt_pool_leased(vf->pool, &vf->leased, res, &vf->fn);
 	return 0;
 
 err_drop:
 	devirt_function_drop(&vf->fn);
 	return err;
 }
-
-static int devirt_pool_remove(struct devirt_pool *pool);
 
 static int devirt_vf_acquire(struct devirt_resource *res)
 {
@@ -446,26 +268,20 @@ static int devirt_vf_acquire(struct devirt_resource *res)
 
 err_held:
 	mutex_lock(&pool->lock);
-	if (!--pool->held && pool->made)
+	if (!--pool->held && pool->made && !pool->kept)
 		devirt_pool_remove(pool);
 	mutex_unlock(&pool->lock);
 	return err;
 }
 
-static int devirt_pool_remove(struct devirt_pool *pool)
+/* Does a pool of which this is the last that is leased go with it? */
+static bool devirt_vf_last(struct devirt_pool *pool)
 {
-	int err;
-
 	lockdep_assert_held(&pool->lock);
-	err = devirt_pool_configure(pool, 0);
-	if (err < 0)
-		return err;
-	pool->made = false;
-	pool->size = 0;
-	return 0;
+	return pool->held == 1 && ((pool->made && !pool->kept) || READ_ONCE(pool->gone));
 }
 
-/* Of a pool of ours, which goes with its last. */
+/* Of a pool of ours, or one that the PF has left behind. */
 static int devirt_vf_leave(struct devirt_resource *res, struct devirt_vf *vf)
 {
 	struct devirt_pool *pool = vf->pool;
@@ -473,11 +289,11 @@ static int devirt_vf_leave(struct devirt_resource *res, struct devirt_vf *vf)
 	int err = 0;
 
 	lockdep_assert_held(&pool->lock);
-	if (pool->held == 1 && devirt_pool_busy(pool))
+	if (devirt_vf_last(pool) && devirt_pool_busy(pool))
 		return -EAGAIN;
 	pci_clear_dev_assigned(pdev);
-	/* No reset: VFIO did that when it was closed, and it ends now. */
-	if (pool->held == 1)
+	/* No reset: VFIO did that when it was closed, and the VF's user before it. */
+	if (devirt_vf_last(pool))
 		err = devirt_pool_remove(pool);
 	if (err) {
 		devirt_refuse(res, DEVIRT_REASON_INTERNAL, err, "removing the VFs of %s",
@@ -508,6 +324,7 @@ static int devirt_vf_release(struct devirt_resource *res)
 	struct devirt_vf *vf = to_devirt_vf(res);
 	struct devirt_pool *pool = vf->pool;
 	struct pci_dev *pdev = vf->fn.pdev;
+	bool ours;
 	int err = 0;
 
 	if (!device_is_registered(&pdev->dev))
@@ -516,8 +333,11 @@ static int devirt_vf_release(struct devirt_resource *res)
 	else if (devirt_function_busy(pdev))
 		return -EAGAIN;
 
+	/* From here on nobody sets it again, or ends who uses it. */
+	devirt_pool_returned(&vf->leased);
+	ours = READ_ONCE(pool->made) || READ_ONCE(pool->gone);
 	/* A pool that was there before: while this one is held, nobody removes it. */
-	if (!pool->made) {
+	if (!ours) {
 		pci_clear_dev_assigned(pdev);
 		err = devirt_function_give(res, &vf->fn);
 		if (err) {
@@ -529,7 +349,7 @@ static int devirt_vf_release(struct devirt_resource *res)
 	if (err)
 		return err;
 	mutex_lock(&pool->lock);
-	if (pool->made) {
+	if (ours) {
 		err = devirt_vf_leave(res, vf);
 		if (err)
 			goto out;
@@ -585,43 +405,3 @@ const struct devirt_resource_ops devirt_vf_ops = {
 	.drop = devirt_vf_drop,
 	.describe = devirt_vf_describe,
 };
-
-/* A device appears; no driver has seen it yet, and udev hasn't either. */
-static int devirt_sriov_notify(struct notifier_block *nb, unsigned long action, void *data)
-{
-	struct device *dev = data;
-	struct devirt_pool *pool;
-	struct pci_dev *pdev;
-	bool ours = false;
-
-	if (action != BUS_NOTIFY_ADD_DEVICE)
-		return NOTIFY_DONE;
-	pdev = to_pci_dev(dev);
-	if (!pdev->is_virtfn)
-		return NOTIFY_DONE;
-	mutex_lock(&pools_lock);
-	pool = devirt_pool_find(pci_physfn(pdev));
-	ours = pool && READ_ONCE(pool->making);
-	mutex_unlock(&pools_lock);
-	/*
-	 * Without memory for the override a host driver may get it for a moment;
-	 * taking it for the lease then unbinds that one, as with any other.
-	 */
-	if (ours && devirt_override_set(pdev, DEVIRT_VFIO_DRIVER))
-		pci_warn(pdev, "devirt: no memory for its driver override\n");
-	return NOTIFY_OK;
-}
-
-static struct notifier_block devirt_sriov_nb = {
-	.notifier_call = devirt_sriov_notify,
-};
-
-int devirt_sriov_init(void)
-{
-	return bus_register_notifier(&pci_bus_type, &devirt_sriov_nb);
-}
-
-void devirt_sriov_exit(void)
-{
-	bus_unregister_notifier(&pci_bus_type, &devirt_sriov_nb);
-}

@@ -20,6 +20,7 @@
 #include <linux/pid.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/task_work.h>
@@ -80,9 +81,10 @@ struct devirt_told {
  * @hook: or the probe of its own driver
  * @released: the partition is being given back
  * @round: of the last time that this was tried
- * @lock: guards @told and @vmm
+ * @lock: guards @told, @vmm and @last
  * @told: processes that aren't the VMM, read by RCU
  * @vmm: the process that has set up interrupts last, or NULL
+ * @last: the process that has made an ioctl last, or NULL
  * @calls: ioctls that are under way
  * @reroute: places interrupts when their routes have changed
  * @rerouting: it is on its way
@@ -104,6 +106,7 @@ struct devirt_user {
 	struct mutex lock;
 	struct list_head told;
 	struct pid *vmm;
+	struct pid *last;
 	struct devirt_call calls[DEVIRT_CALLS];
 	struct callback_head reroute;
 	atomic_t rerouting;
@@ -134,6 +137,7 @@ static void devirt_user_destroy(struct kref *ref)
 		kfree_rcu(told, rcu);
 	}
 	put_pid(user->vmm);
+	put_pid(user->last);
 	if (user->irqs)
 		put_device(user->dev);
 	mutex_destroy(&user->lock);
@@ -282,6 +286,39 @@ static void devirt_user_place(struct devirt_user *user, unsigned int changes)
 	devirt_user_put(user);
 }
 
+static void devirt_user_note(struct devirt_user *user, struct pid *pid)
+{
+	struct pid *old;
+
+	if (READ_ONCE(user->last) == pid)
+		return;
+	mutex_lock(&user->lock);
+	old = user->last;
+	WRITE_ONCE(user->last, get_pid(pid));
+	mutex_unlock(&user->lock);
+	put_pid(old);
+}
+
+/**
+ * devirt_user_kill - end the process that has used the device last
+ * @user: the user
+ *
+ * For a device that is going away, where VFIO waits for that process with locks
+ * held. May sleep. Return: false if there is none that is known.
+ */
+bool devirt_user_kill(struct devirt_user *user)
+{
+	struct pid *pid;
+	bool found;
+
+	mutex_lock(&user->lock);
+	pid = get_pid(user->last);
+	mutex_unlock(&user->lock);
+	found = pid && !kill_pid(pid, SIGKILL, 1);
+	put_pid(pid);
+	return found;
+}
+
 /* In the thread that made an ioctl, now that it is done. */
 static void devirt_call_done(struct callback_head *work)
 {
@@ -291,6 +328,7 @@ static void devirt_call_done(struct callback_head *work)
 	bool irqs = call->irqs;
 
 	atomic_set_release(&call->busy, 0);
+	devirt_user_note(user, task_tgid(current));
 	devirt_user_recognise(user, task_tgid(current));
 	if (!user->irqs) {
 		devirt_user_put(user);

@@ -241,6 +241,40 @@ int devirt_vfset_set(struct devirt_vfset *vs)
 }
 
 /**
+ * devirt_vfset_again - set it once more: the PF's driver knows nothing any more
+ * @vs: may be NULL, or have nothing set
+ *
+ * What was there before stays what is put back in the end. What can't be set is
+ * told by an event. May sleep.
+ */
+void devirt_vfset_again(struct devirt_vfset *vs)
+{
+	char text[sizeof_field(struct devirt_event, detail)];
+	struct devirt_record *rec;
+
+	if (!vs || !vs->ops)
+		return;
+	mutex_lock(&vs->lock);
+	if (!vs->done)
+		goto out;
+	if (!vs->ops->set(vs)) {
+		devirt_event(vs->res->part, DEVIRT_EVENT_DRIFT, .record = &vs->res->index,
+			     .detail = "its settings were lost, and made again");
+		goto out;
+	}
+	rec = &vs->res->rec;
+	scnprintf(text, sizeof(text), "its settings are lost: %s: %d", rec->detail, rec->error);
+	devirt_event(vs->res->part, DEVIRT_EVENT_DRIFT, .record = &vs->res->index,
+		     .detail = text);
+	/* It is still leased, and not refused. */
+	rec->reason = DEVIRT_REASON_NONE;
+	rec->error = 0;
+	memset(rec->detail, 0, sizeof(rec->detail));
+out:
+	mutex_unlock(&vs->lock);
+}
+
+/**
  * devirt_vfset_unset - put everything back that devirt_vfset_set() has set
  * @vs: may be NULL, or have nothing set
  *

@@ -64,6 +64,7 @@ int devirt_vfset_valid(struct devirt_resource *res);
 int devirt_vfset_check(struct devirt_vfset *vs, struct devirt_resource *res,
 		       struct pci_dev *pf);
 int devirt_vfset_set(struct devirt_vfset *vs);
+void devirt_vfset_again(struct devirt_vfset *vs);
 void devirt_vfset_unset(struct devirt_vfset *vs);
 void devirt_vfset_drop(struct devirt_vfset *vs);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The host's state, as facts that can be compared: drivers, driver overrides, VF
- * counts and power policy of PCI functions, mediated devices and how many of each
- * type are left, huge pages, CPUs, and the affinity of every task, every interrupt
- * and of workqueues.
+ * counts and power policy of PCI functions, what an NVMe controller has given its
+ * VFs, mediated devices and how many of each type are left, huge pages, CPUs, and
+ * the affinity of every task, every interrupt and of workqueues.
  *
  * A task or an interrupt that is in only one of two snapshots is no difference:
  * they come and go. Interrupts are told by their name, since a driver that
@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "lease.h"
+#include "nvme.h"
 
 static void add(struct host *host, const char *value, const char *note, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -106,6 +108,45 @@ static void take_pci(struct host *host)
 		closedir(dir);
 }
 
+/* What is set of the VFs of network cards that have some. */
+static void take_vfs(struct host *host)
+{
+	DIR *dir = open_dir("/sys/class/net");
+	char path[600], text[512], *name, *value;
+	struct dirent *entry;
+	ssize_t len;
+	FILE *pipe;
+	int vf;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "%s/device/sriov_numvfs", entry->d_name);
+		if (entry->d_name[0] == '.' || !slurp(dirfd(dir), path, text, sizeof(text)) ||
+		    !atoi(text))
+			continue;
+		/* Its interface may get another name, the function doesn't. */
+		snprintf(path, sizeof(path), "%s/device", entry->d_name);
+		len = readlinkat(dirfd(dir), path, text, sizeof(text) - 1);
+		if (len < 0)
+			continue;
+		text[len] = '\0';
+		name = strdup(strrchr(text, '/') + 1);
+		snprintf(path, sizeof(path), "ip link show dev %s", entry->d_name);
+		pipe = popen(path, "re");
+		while (pipe && fgets(text, sizeof(text), pipe)) {
+			text[strcspn(text, "\n")] = '\0';
+			if (sscanf(text, " vf %d", &vf) != 1)
+				continue;
+			value = strstr(text, "link/");
+			add(host, value ? value : text, "", "pci/%s/vf%d", name, vf);
+		}
+		if (pipe)
+			pclose(pipe);
+		free(name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void take_mdev_types(struct host *host, const char *parent)
 {
 	char path[600], text[64];
@@ -123,6 +164,21 @@ static void take_mdev_types(struct host *host, const char *parent)
 	}
 	if (dir)
 		closedir(dir);
+}
+
+static void take_nvme(struct host *host)
+{
+	int fd = nvme_open(NVME), i;
+	struct nvme_vf vf;
+	char text[64];
+
+	for (i = 0; fd >= 0 && !nvme_read_vf(fd, i, &vf); i++) {
+		snprintf(text, sizeof(text), "%s %u %u", vf.online ? "online" : "offline",
+			 vf.has[NVME_QUEUES], vf.has[NVME_VECTORS]);
+		add(host, text, "", "nvme/%d", i);
+	}
+	if (fd >= 0)
+		close(fd);
 }
 
 static void take_mdevs(struct host *host)
@@ -331,6 +387,8 @@ void host_take(struct host *host, bool names)
 
 	memset(host, 0, sizeof(*host));
 	take_pci(host);
+	take_vfs(host);
+	take_nvme(host);
 	take_mdevs(host);
 	take_pages(host);
 	take_irqs(host);

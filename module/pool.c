@@ -1,0 +1,746 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A pool: all VFs that a PF has at a time. Hardware can only make and remove them
+ * together. Somebody else may have made it, then it stays; or the first lease did,
+ * and it goes with the last; or it was sized ahead, and goes when that is said.
+ *
+ * New VFs of ours get their driver override before any driver probes them, so no
+ * host driver ever touches one.
+ *
+ * What can happen to a PF while VFs of it are leased: drivers that know of assigned
+ * VFs refuse to remove them, and leave them where they are when they go themselves.
+ * When the driver is back, the VFs are set anew. A PF that is removed leaves its VFs
+ * behind too; they are removed when the last lease ends, and until then no driver
+ * gets a PF that comes back in its place. Other drivers remove their VFs
+ * nevertheless, and VFIO then waits, with locks held, for who uses them: so that
+ * isn't for ever, that process is ended if it doesn't let go after a while.
+ */
+#define pr_fmt(fmt) "devirt: " fmt
+
+#include <linux/list.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "cpu.h"
+#include "function.h"
+#include "partition.h"
+#include "pool.h"
+#include "resource.h"
+#include "user.h"
+#include "vfset.h"
+
+/* No driver has this name: for a PF whose former VFs are still in use. */
+#define DEVIRT_NO_PF_DRIVER	"devirt-former-vfs"
+
+static unsigned int unplug_grace_ms = 1000;
+module_param(unplug_grace_ms, uint, 0644);
+MODULE_PARM_DESC(unplug_grace_ms,
+		 "how long a VMM may keep a VF that is being removed before it is killed; 0: for ever");
+
+static LIST_HEAD(pools);
+/* Inside a pool's lock and inside a device's; nothing is taken inside. */
+static DEFINE_MUTEX(pools_lock);
+
+static struct devirt_pool *devirt_pool_find(struct pci_dev *pf)
+{
+	struct devirt_pool *pool;
+
+	lockdep_assert_held(&pools_lock);
+	list_for_each_entry(pool, &pools, entry) {
+		if (pool->pf == pf)
+			return pool;
+	}
+	return NULL;
+}
+
+static void devirt_pool_work(struct work_struct *work);
+
+/**
+ * devirt_pool_get - the pool of a PF
+ * @pf: the PF
+ *
+ * May sleep. Return: the pool, for devirt_pool_put(); NULL for lack of memory.
+ */
+struct devirt_pool *devirt_pool_get(struct pci_dev *pf)
+{
+	struct devirt_pool *pool, *fresh;
+
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
+	if (!fresh)
+		return NULL;
+	mutex_init(&fresh->lock);
+	INIT_LIST_HEAD(&fresh->leased);
+	INIT_WORK(&fresh->work, devirt_pool_work);
+	fresh->pf = pf;
+
+	mutex_lock(&pools_lock);
+	pool = devirt_pool_find(pf);
+	if (!pool) {
+		pool = fresh;
+		fresh = NULL;
+		pci_dev_get(pf);
+		list_add(&pool->entry, &pools);
+	}
+	pool->users++;
+	mutex_unlock(&pools_lock);
+	kfree(fresh);
+	return pool;
+}
+
+/**
+ * devirt_pool_put - undo devirt_pool_get()
+ * @pool: the pool
+ *
+ * May sleep.
+ */
+void devirt_pool_put(struct devirt_pool *pool)
+{
+	bool last;
+
+	mutex_lock(&pools_lock);
+	last = !--pool->users;
+	if (last)
+		list_del(&pool->entry);
+	mutex_unlock(&pools_lock);
+	if (!last)
+		return;
+	pci_dev_put(pool->pf);
+	mutex_destroy(&pool->lock);
+	kfree(pool);
+}
+
+/**
+ * devirt_pool_wanted - does somebody lease a VF of this PF, or will soon?
+ * @pf: the PF
+ *
+ * May sleep.
+ */
+bool devirt_pool_wanted(struct pci_dev *pf)
+{
+	bool wanted;
+
+	mutex_lock(&pools_lock);
+	wanted = devirt_pool_find(pf);
+	mutex_unlock(&pools_lock);
+	return wanted;
+}
+
+/* The next VF after @from, whose reference it takes over; with a reference. */
+static struct pci_dev *devirt_pool_next(struct devirt_pool *pool, struct pci_dev *from)
+{
+	struct pci_dev *vf = from;
+
+	for_each_pci_dev(vf) {
+		if (vf->is_virtfn && pci_physfn(vf) == pool->pf)
+			return vf;
+	}
+	return NULL;
+}
+
+/**
+ * devirt_pool_vf - a VF by its index
+ * @pool: the pool
+ * @index: which
+ *
+ * Return: the VF, with a reference, or NULL.
+ */
+struct pci_dev *devirt_pool_vf(struct devirt_pool *pool, u32 index)
+{
+	struct pci_dev *vf = NULL;
+
+	while ((vf = devirt_pool_next(pool, vf))) {
+		if (pci_iov_vf_id(vf) == index)
+			return vf;
+	}
+	return NULL;
+}
+
+/* ------------------------------------------------------ making and removing */
+
+/* Who is where a PF was; with a reference, or NULL. Nobody is being added now. */
+static struct pci_dev *devirt_pool_successor(struct pci_dev *pf)
+{
+	struct pci_dev *pdev;
+
+	pci_lock_rescan_remove();
+	pdev = pci_get_domain_bus_and_slot(pci_domain_nr(pf->bus), pf->bus->number, pf->devfn);
+	pci_unlock_rescan_remove();
+	return pdev;
+}
+
+/* VFs whose PF was removed before them. */
+static void devirt_pool_orphans(struct devirt_pool *pool)
+{
+	struct pci_dev *vf, *pf = pool->pf, *successor;
+
+	while ((vf = devirt_pool_next(pool, NULL))) {
+		pci_stop_and_remove_bus_device_locked(vf);
+		pci_dev_put(vf);
+		/* The VF's own, which only the PF's removal of its VFs would put. */
+		pci_dev_put(pf);
+	}
+	successor = devirt_pool_successor(pf);
+	/* The registers are its by now; and this one must not be freed with VFs. */
+	if (successor && pci_num_vf(successor))
+		pci_dev_get(pf);
+	else
+		pci_disable_sriov(pf);
+	pci_dev_put(successor);
+	/* From here on one that comes isn't kept from its driver; see below. */
+	successor = devirt_pool_successor(pf);
+	if (!successor)
+		return;
+	devirt_override_set(successor, NULL);
+	if (device_attach(&successor->dev) < 0)
+		pci_warn(successor, "devirt: no driver takes it\n");
+	pci_dev_put(successor);
+}
+
+/* As the PF's sriov_numvfs attribute does it. */
+static int devirt_pool_configure(struct devirt_pool *pool, unsigned int count)
+{
+	struct pci_dev *pf = pool->pf;
+	int ret;
+
+	lockdep_assert_held(&pool->lock);
+	WRITE_ONCE(pool->changing, true);
+	if (READ_ONCE(pool->gone)) {
+		ret = count ? -ENODEV : 0;
+		if (!count && pci_num_vf(pf))
+			devirt_pool_orphans(pool);
+		goto out;
+	}
+	device_lock(&pf->dev);
+	if (!pf->driver || !pf->driver->sriov_configure) {
+		ret = -ENOENT;
+		/* The driver left and its VFs stayed: only the core can help. */
+		if (!count && pci_num_vf(pf)) {
+			pci_disable_sriov(pf);
+			ret = 0;
+		}
+	} else {
+		ret = pf->driver->sriov_configure(pf, count);
+	}
+	device_unlock(&pf->dev);
+out:
+	WRITE_ONCE(pool->changing, false);
+	/* The PF's driver shares out its interrupts anew. */
+	devirt_cpu_settle();
+	return ret;
+}
+
+/**
+ * devirt_pool_driver - has the PF a driver that makes VFs?
+ * @res: the resource, whose refusal is noted
+ * @pf: the PF
+ *
+ * May sleep; takes the device lock. Return: 0 or -ENOENT.
+ */
+int devirt_pool_driver(struct devirt_resource *res, struct pci_dev *pf)
+{
+	int err = 0;
+
+	device_lock(&pf->dev);
+	if (!pf->driver || !pf->driver->sriov_configure)
+		err = devirt_refuse(res, DEVIRT_REASON_PF_DRIVER, -ENOENT, "%s",
+				    pf->driver ? pf->driver->name : "");
+	device_unlock(&pf->dev);
+	return err;
+}
+
+/**
+ * devirt_pool_make - make as many VFs as @size of the pool says
+ * @res: the resource, whose refusal is noted
+ * @pool: the pool, with its lock held; there are no VFs
+ *
+ * May sleep; takes the device lock. Return: 0, also if there are fewer; or the
+ * errno of the PF's driver, -EIO if it has none, and there are none.
+ */
+int devirt_pool_make(struct devirt_resource *res, struct devirt_pool *pool)
+{
+	int ret;
+
+	lockdep_assert_held(&pool->lock);
+	ret = devirt_pool_configure(pool, pool->size);
+	if (ret >= 0 && pci_num_vf(pool->pf)) {
+		WRITE_ONCE(pool->made, true);
+		WRITE_ONCE(pool->lost, false);
+		return 0;
+	}
+	return devirt_refuse(res, DEVIRT_REASON_POOL_FAILED, ret < 0 ? ret : -EIO, "%u %d",
+			     pool->size, pci_num_vf(pool->pf));
+}
+
+/**
+ * devirt_pool_remove - remove all VFs
+ * @pool: the pool, with its lock held; nobody uses a VF
+ *
+ * May sleep; takes the device lock. Return: 0 or the errno of the PF's driver.
+ */
+int devirt_pool_remove(struct devirt_pool *pool)
+{
+	int err = 0;
+
+	lockdep_assert_held(&pool->lock);
+	if (pci_num_vf(pool->pf))
+		err = devirt_pool_configure(pool, 0);
+	if (err < 0)
+		return err;
+	WRITE_ONCE(pool->made, false);
+	pool->size = 0;
+	return 0;
+}
+
+/**
+ * devirt_pool_busy - does a process use a VF of it, leased or not?
+ * @pool: the pool
+ *
+ * Removing it would wait for that one. May sleep.
+ */
+bool devirt_pool_busy(struct devirt_pool *pool)
+{
+	struct pci_dev *vf = NULL;
+
+	while ((vf = devirt_pool_next(pool, vf))) {
+		if (devirt_function_busy(vf)) {
+			pci_dev_put(vf);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --------------------------------------------------------------- its leases */
+
+/* VFIO is still waiting for the user of a VF that has to go. */
+static void devirt_pool_end(struct work_struct *work)
+{
+	struct devirt_pool_vf *vf = container_of(to_delayed_work(work), struct devirt_pool_vf,
+						 ending);
+
+	if (!devirt_function_busy(vf->fn->pdev))
+		return;
+	if (devirt_user_kill(vf->fn->user))
+		devirt_event(vf->res->part, DEVIRT_EVENT_DRIFT, .record = &vf->res->index,
+			     .detail = "removed: its VMM kept it, and was killed");
+}
+
+/**
+ * devirt_pool_leased - a VF is leased from now on
+ * @pool: its pool
+ * @vf: filled in; until devirt_pool_returned()
+ * @res: the resource
+ * @fn: the function
+ *
+ * May sleep.
+ */
+void devirt_pool_leased(struct devirt_pool *pool, struct devirt_pool_vf *vf,
+			struct devirt_resource *res, struct devirt_function *fn)
+{
+	vf->pool = pool;
+	vf->res = res;
+	vf->fn = fn;
+	INIT_DELAYED_WORK(&vf->ending, devirt_pool_end);
+	mutex_lock(&pool->lock);
+	mutex_lock(&pools_lock);
+	list_add_tail(&vf->entry, &pool->leased);
+	mutex_unlock(&pools_lock);
+	mutex_unlock(&pool->lock);
+}
+
+/**
+ * devirt_pool_returned - a VF isn't leased any more, as far as its pool goes
+ * @vf: the VF; may have been returned
+ *
+ * May sleep.
+ */
+void devirt_pool_returned(struct devirt_pool_vf *vf)
+{
+	struct devirt_pool *pool = vf->pool;
+
+	if (!pool)
+		return;
+	mutex_lock(&pool->lock);
+	mutex_lock(&pools_lock);
+	list_del(&vf->entry);
+	mutex_unlock(&pools_lock);
+	mutex_unlock(&pool->lock);
+	cancel_delayed_work_sync(&vf->ending);
+	vf->pool = NULL;
+}
+
+static void devirt_pool_tell(struct devirt_pool *pool, const char *detail)
+{
+	struct devirt_pool_vf *vf;
+
+	lockdep_assert_held(&pools_lock);
+	list_for_each_entry(vf, &pool->leased, entry)
+		devirt_event(vf->res->part, DEVIRT_EVENT_DRIFT, .record = &vf->res->index,
+			     .detail = detail);
+}
+
+/* ---------------------------------------------------------- changes of a PF */
+
+static void devirt_pool_queue(struct devirt_pool *pool)
+{
+	lockdep_assert_held(&pools_lock);
+	if (queue_work(devirt_wq, &pool->work))
+		pool->users++;
+}
+
+/* Its driver is back, or has lost the VFs, or it is gone. */
+static void devirt_pool_work(struct work_struct *work)
+{
+	struct devirt_pool *pool = container_of(work, struct devirt_pool, work);
+	struct devirt_resource res = {};
+	struct devirt_pool_vf *vf;
+	bool unkept = false;
+	int count;
+
+	mutex_lock(&pool->lock);
+	device_lock(&pool->pf->dev);
+	count = pci_num_vf(pool->pf);
+	device_unlock(&pool->pf->dev);
+	if (READ_ONCE(pool->gone)) {
+		unkept = pool->kept;
+		if (pool->made && !pool->held && !devirt_pool_busy(pool))
+			devirt_pool_remove(pool);
+	} else if (!READ_ONCE(pool->leaving)) {
+		if (pool->kept && !count && READ_ONCE(pool->lost))
+			unkept = true;
+		else if (pool->kept && !count && devirt_pool_make(&res, pool))
+			pci_warn(pool->pf, "devirt: its %u VFs can't be made again: %d\n",
+				 pool->size, res.rec.error);
+		list_for_each_entry(vf, &pool->leased, entry)
+			devirt_vfset_again(vf->fn->vfset);
+	}
+	if (unkept)
+		pool->kept = false;
+	mutex_unlock(&pool->lock);
+	if (unkept)
+		devirt_pool_put(pool);
+	devirt_pool_put(pool);
+}
+
+/* A VF appears; no driver has seen it yet, and udev hasn't either. */
+static void devirt_pool_vf_added(struct pci_dev *pdev)
+{
+	struct devirt_pool *pool;
+	bool ours;
+
+	mutex_lock(&pools_lock);
+	pool = devirt_pool_find(pci_physfn(pdev));
+	ours = pool && READ_ONCE(pool->changing);
+	/* Whoever makes it now: it isn't the pool any more that we have made. */
+	if (pool && !ours)
+		WRITE_ONCE(pool->made, false);
+	mutex_unlock(&pools_lock);
+	/*
+	 * Without memory for the override a host driver may get it for a moment;
+	 * taking it for the lease then unbinds that one, as with any other.
+	 */
+	if (ours && devirt_override_set(pdev, DEVIRT_VFIO_DRIVER))
+		pci_warn(pdev, "devirt: no memory for its driver override\n");
+}
+
+/* Where a PF was whose VFs are still in use there is one again. */
+static void devirt_pool_pf_added(struct pci_dev *pdev)
+{
+	struct devirt_pool *pool;
+	bool former = false;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(pool, &pools, entry) {
+		if (!READ_ONCE(pool->gone) || !pci_num_vf(pool->pf) ||
+		    devirt_function_id(pool->pf) != devirt_function_id(pdev))
+			continue;
+		former = true;
+		devirt_pool_tell(pool, "its PF is back, and has ended its VFs");
+	}
+	mutex_unlock(&pools_lock);
+	if (former && devirt_override_set(pdev, DEVIRT_NO_PF_DRIVER))
+		pci_warn(pdev, "devirt: no memory for its driver override\n");
+}
+
+/* A VF loses its driver, and we haven't done that. The device is locked. */
+static void devirt_pool_vf_unbound(struct pci_dev *pdev)
+{
+	struct devirt_pool *pool;
+	struct devirt_pool_vf *vf;
+	unsigned long grace = msecs_to_jiffies(unplug_grace_ms);
+
+	mutex_lock(&pools_lock);
+	pool = devirt_pool_find(pci_physfn(pdev));
+	if (pool) {
+		list_for_each_entry(vf, &pool->leased, entry) {
+			if (vf->fn->pdev != pdev)
+				continue;
+			devirt_event(vf->res->part, DEVIRT_EVENT_DRIFT,
+				     .record = &vf->res->index, .detail = "unbound from vfio-pci");
+			if (grace)
+				queue_delayed_work(devirt_wq, &vf->ending, grace);
+		}
+	}
+	mutex_unlock(&pools_lock);
+}
+
+static void devirt_pool_vf_removed(struct pci_dev *pdev)
+{
+	struct devirt_pool *pool;
+
+	mutex_lock(&pools_lock);
+	pool = devirt_pool_find(pci_physfn(pdev));
+	if (pool && !READ_ONCE(pool->changing) && !READ_ONCE(pool->leaving)) {
+		WRITE_ONCE(pool->lost, true);
+		devirt_pool_queue(pool);
+	}
+	mutex_unlock(&pools_lock);
+}
+
+static void devirt_pool_pf_changed(struct pci_dev *pdev, unsigned long action)
+{
+	struct devirt_pool *pool;
+
+	mutex_lock(&pools_lock);
+	pool = devirt_pool_find(pdev);
+	if (!pool)
+		goto out;
+	switch (action) {
+	case BUS_NOTIFY_UNBIND_DRIVER:
+		WRITE_ONCE(pool->leaving, true);
+		devirt_pool_tell(pool, "its PF's driver has left");
+		break;
+	case BUS_NOTIFY_BOUND_DRIVER:
+		WRITE_ONCE(pool->leaving, false);
+		devirt_pool_tell(pool, "its PF's driver is back");
+		devirt_pool_queue(pool);
+		break;
+	case BUS_NOTIFY_REMOVED_DEVICE:
+		WRITE_ONCE(pool->gone, true);
+		devirt_pool_tell(pool, "its PF has been removed");
+		devirt_pool_queue(pool);
+		break;
+	}
+out:
+	mutex_unlock(&pools_lock);
+}
+
+static int devirt_pool_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct pci_dev *pdev = to_pci_dev((struct device *)data);
+
+	if (!pdev->is_virtfn && !pdev->is_physfn)
+		return NOTIFY_DONE;
+	switch (action) {
+	case BUS_NOTIFY_ADD_DEVICE:
+		if (pdev->is_virtfn)
+			devirt_pool_vf_added(pdev);
+		else
+			devirt_pool_pf_added(pdev);
+		return NOTIFY_OK;
+	case BUS_NOTIFY_DEL_DEVICE:
+		if (pdev->is_virtfn)
+			devirt_pool_vf_removed(pdev);
+		return NOTIFY_OK;
+	case BUS_NOTIFY_UNBIND_DRIVER:
+		if (pdev->is_virtfn)
+			devirt_pool_vf_unbound(pdev);
+		else
+			devirt_pool_pf_changed(pdev, action);
+		return NOTIFY_OK;
+	case BUS_NOTIFY_BOUND_DRIVER:
+	case BUS_NOTIFY_REMOVED_DEVICE:
+		if (pdev->is_physfn)
+			devirt_pool_pf_changed(pdev, action);
+		return NOTIFY_OK;
+	default:
+		return NOTIFY_DONE;
+	}
+}
+
+static struct notifier_block devirt_pool_nb = {
+	.notifier_call = devirt_pool_notify,
+};
+
+/* ------------------------------------------------------------- sizing ahead */
+
+/* Who is in the way of removing it: a lease, a process, a host's driver. */
+static int devirt_pool_taken(struct devirt_resource *res, struct devirt_pool *pool)
+{
+	struct devirt_pool_vf *leased;
+	struct pci_dev *vf = NULL;
+	int err = 0;
+
+	lockdep_assert_held(&pool->lock);
+	list_for_each_entry(leased, &pool->leased, entry)
+		return devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%u lease %s",
+				     leased->res->rec.vf.index,
+				     devirt_partition_name(leased->res->part));
+	if (pool->held)
+		return devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%s", "");
+	while (!err && (vf = devirt_pool_next(pool, vf))) {
+		if (devirt_function_busy(vf))
+			err = devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%d vfio",
+					    pci_iov_vf_id(vf));
+		device_lock(&vf->dev);
+		if (!err && vf->driver && strcmp(vf->driver->name, DEVIRT_VFIO_DRIVER))
+			err = devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%d driver %s",
+					    pci_iov_vf_id(vf), vf->driver->name);
+		device_unlock(&vf->dev);
+	}
+	pci_dev_put(vf);
+	return err;
+}
+
+/* Both: with the pool's lock held. @kept changes hands with a reference. */
+static int devirt_pool_none(struct devirt_resource *res, struct devirt_pool *pool)
+{
+	int err;
+
+	lockdep_assert_held(&pool->lock);
+	err = devirt_pool_taken(res, pool);
+	if (err)
+		return err;
+	err = devirt_pool_remove(pool);
+	if (err)
+		return devirt_refuse(res, DEVIRT_REASON_INTERNAL, err, "removing the VFs of %s",
+				     pci_name(pool->pf));
+	pool->kept = false;
+	return 0;
+}
+
+static int devirt_pool_some(struct devirt_resource *res, struct devirt_pool *pool, u32 count)
+{
+	int made = pci_num_vf(pool->pf), err;
+
+	lockdep_assert_held(&pool->lock);
+	if (made) {
+		/* Asking again for what is there is fine, as long as it is ours. */
+		if (made != count || !pool->made)
+			return devirt_refuse(res, DEVIRT_REASON_POOL_SIZE, -EBUSY, "%d", made);
+		pool->kept = true;
+		return 0;
+	}
+	pool->size = count;
+	err = devirt_pool_make(res, pool);
+	if (err)
+		return err;
+	made = pci_num_vf(pool->pf);
+	if (made != count) {
+		devirt_refuse(res, DEVIRT_REASON_POOL_FAILED, -ENOSPC, "%u %d", count, made);
+		devirt_pool_remove(pool);
+		return -ENOSPC;
+	}
+	pool->kept = true;
+	return 0;
+}
+
+static int devirt_pool_check(struct devirt_resource *res, struct pci_dev *pf, u32 count)
+{
+	u32 total = pf->is_physfn ? pci_sriov_get_totalvfs(pf) : 0;
+	int err;
+
+	if (!total)
+		return devirt_refuse(res, DEVIRT_REASON_NOT_PF, -EINVAL, "%s", pci_name(pf));
+	if (count > total)
+		return devirt_refuse(res, DEVIRT_REASON_VF_INDEX, -ERANGE, "%u", total);
+	if (!count)
+		return 0;
+	err = devirt_pool_driver(res, pf);
+	if (!err)
+		err = devirt_function_isolated(res, pf);
+	return err < 0 ? err : 0;
+}
+
+static void devirt_pool_look(struct devirt_pool *pool, struct devirt_pool_size *arg)
+{
+	lockdep_assert_held(&pool->lock);
+	arg->count = pci_num_vf(pool->pf);
+	if (!arg->count)
+		arg->origin = DEVIRT_POOL_NONE;
+	else if (!pool->made)
+		arg->origin = DEVIRT_POOL_HOST;
+	else
+		arg->origin = pool->kept ? DEVIRT_POOL_AHEAD : DEVIRT_POOL_LEASES;
+}
+
+/**
+ * devirt_pool_resize - DEVIRT_POOL
+ * @arg: its argument; outputs are filled in
+ *
+ * May sleep; takes the device lock. Return: 0 or the errno of the refusal.
+ */
+int devirt_pool_resize(struct devirt_pool_size *arg)
+{
+	bool look = arg->flags & DEVIRT_POOL_LOOK, was, is;
+	char owner[DEVIRT_NAME_MAX];
+	struct devirt_resource res = {};
+	struct devirt_pool *pool;
+	struct pci_dev *pf;
+	int err;
+
+	pf = devirt_function_find(&res, &arg->pf);
+	if (IS_ERR(pf)) {
+		err = PTR_ERR(pf);
+		goto out;
+	}
+	err = devirt_pool_check(&res, pf, look ? 0 : arg->count);
+	if (err)
+		goto out_pf;
+	pool = devirt_pool_get(pf);
+	if (!pool) {
+		err = devirt_refuse(&res, DEVIRT_REASON_NO_MEMORY, -ENOMEM, "pool");
+		goto out_pf;
+	}
+	mutex_lock(&pool->lock);
+	was = pool->kept;
+	/* After the pool is known: devirt_pci_check() looks the other way round. */
+	if (!look && devirt_claim_holder(&res, DEVIRT_CLAIM_FUNCTION, devirt_function_id(pf),
+					 owner))
+		err = devirt_refuse(&res, DEVIRT_REASON_PF_OWNED, -EBUSY, "%s", owner);
+	else if (!look && arg->count)
+		err = devirt_pool_some(&res, pool, arg->count);
+	else if (!look)
+		err = devirt_pool_none(&res, pool);
+	is = pool->kept;
+	devirt_pool_look(pool, arg);
+	mutex_unlock(&pool->lock);
+	/* One reference for as long as it is kept, beside this call's. */
+	if (was && !is)
+		devirt_pool_put(pool);
+	if (was || !is)
+		devirt_pool_put(pool);
+out_pf:
+	pci_dev_put(pf);
+out:
+	arg->reason = res.rec.reason;
+	arg->error = res.rec.error;
+	memcpy(arg->detail, res.rec.detail, sizeof(arg->detail));
+	return err;
+}
+
+int devirt_pool_init(void)
+{
+	return bus_register_notifier(&pci_bus_type, &devirt_pool_nb);
+}
+
+/* There are no leases any more; what was sized ahead goes with us. */
+void devirt_pool_exit(void)
+{
+	struct devirt_pool *pool, *next;
+
+	bus_unregister_notifier(&pci_bus_type, &devirt_pool_nb);
+	flush_workqueue(devirt_wq);
+	list_for_each_entry_safe(pool, next, &pools, entry) {
+		mutex_lock(&pool->lock);
+		if (pool->made && devirt_pool_busy(pool))
+			pci_warn(pool->pf, "devirt: its VFs are in use, and stay\n");
+		else if (pool->made && devirt_pool_remove(pool) < 0)
+			pci_warn(pool->pf, "devirt: its VFs can't be removed\n");
+		mutex_unlock(&pool->lock);
+		devirt_pool_put(pool);
+	}
+}

@@ -72,6 +72,26 @@ bad 'same function twice' 4 '\[a\] in line 1 names that function already; *' $'[
 bad 'function and its VF' 4 '\[a\] in line 1 names that function already; *' $'[device a]\naddress=01:00.0\n[vf b]\npf=01:00.0'
 bad 'same VF twice' 4 'VF 1 is in \[vf a\] already, in line 1; *' $'[vf a]\npf=1:0.0\nindex=1\n[vf b]\npf=1:0.0\nindex=1'
 bad 'pools that differ' 6 'pool=3, but line 3 says 2*' $'[vf a]\npf=1:0.0\npool=2\n[vf b]\npf=1:0.0\npool=3'
+for value in '' 52:54:00:12:34 52:54:00:12:34:5g 5254.0012.3456 01:54:00:12:34:56 00:00:00:00:00:00 \
+	52:54:00:12:34:56:78; do
+	bad "mac=$value" 3 "mac=$value: the address of one card, *" $'[vf a]\npf=1:0.0\nmac='"$value"
+done
+for value in '' 0 4095 -1 ten 1.5; do
+	bad "vlan=$value" 3 "vlan=$value: 'none' or a number from 1 to 4094 is wanted" $'[vf a]\npf=1:0.0\nvlan='"$value"
+done
+bad 'qos=8' 4 'qos=8: a number from 0 to 7 is wanted' $'[vf a]\npf=1:0.0\nvlan=3\nqos=8'
+bad 'qos without a VLAN' 1 '\[vf a\]: qos= is a part of a VLAN*' $'[vf a]\npf=1:0.0\nqos=1'
+bad 'qos in no VLAN' 1 '\[vf a\]: qos= is a part of a VLAN*' $'[vf a]\npf=1:0.0\nvlan=none\nqos=1'
+for key in trust spoof-check; do
+	bad "$key=on" 3 "$key=on: yes or no is wanted" $'[vf a]\npf=1:0.0\n'"$key=on"
+done
+for value in '' 100 0Mbit 1.5Mbit 100M x 5000000Mbit; do
+	bad "max-rate=$value" 3 "max-rate=$value: a rate with its unit, *" $'[vf a]\npf=1:0.0\nmax-rate='"$value"
+done
+bad 'rates the wrong way round' 1 '\[vf a\]: min-rate= is more than max-rate=' $'[vf a]\npf=1:0.0\nmin-rate=2Gbit\nmax-rate=100Mbit'
+bad 'link=on' 3 'link=on: auto, up or down is wanted' $'[vf a]\npf=1:0.0\nlink=on'
+bad 'a setting of a whole function' 3 "unknown key 'vlan' in \[device a\]; *" $'[device a]\naddress=1:0.0\nvlan=3'
+good 'all settings' $'[vf a]\npf=1:0.0\nmac=52:54:00:12:34:5F\nvlan=4094\nqos=7\nspoof-check=no\ntrust=yes\nmin-rate=10Mbit\nmax-rate=2.5Gbit\nlink=auto'
 bad 'index=first' 3 "index=first: 'any' or a number*" $'[vf a]\npf=1:0.0\nindex=first'
 
 for value in '' 20 20s us 0us 0.5us -1us 1e3us 0x10us 1..2us 5.us 1001ms 20usx '1 0us'; do

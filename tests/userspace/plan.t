@@ -113,6 +113,13 @@ plan "$smt" $'[vf a]\npf=41:00.0\n[vf b]\npf=41:00.0\npool=3'
 is 'pool= counts for all of a function' "$(query '[.records[].pool]')" '[3,3]'
 plan "$smt" $'[vf a]\npf=41:00.0\n[vf b]\npf=41:00.0\npool=1'
 like 'pool= that is too small' "$(query '.error.message, .error.line')" '"pool=1 is less than the 2 VFs that are asked for"*5'
+plan "$smt" $'[vf a]\npf=41:00.0\nvlan=7\nqos=2\nmac=52:54:00:12:34:5F\ntrust=no\nmax-rate=2.5Gbit\nlink=down'
+is 'settings of a VF' "$(query '.records[0].settings')" \
+	'{"mac":"52:54:00:12:34:5f","vlan":7,"qos":2,"trust":false,"min_mbps":0,"max_mbps":2500,"link":"down"}'
+run plan "$dir/t.conf" --topology "$smt"
+like 'settings in words' "$(tr -s ' \n' ' ' <<<"$out")" '*mac 52:54:00:12:34:5f, vlan 7 qos 2, not trusted, at most 2500Mbit, link down*'
+plan "$smt" $'[vf a]\npf=41:00.0\nvlan=none'
+is 'no VLAN is a setting too' "$(query '.records[0].settings')" '{"vlan":null,"qos":0}'
 plan "$here/numa.xml" $'[vf b]\npf=eth0'
 like 'an interface of another machine' "$(query .error.message)" "*can't be looked up on another machine*"
 plan "$here/lib.sh" $'[cpus]\ncount=1'

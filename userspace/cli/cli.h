@@ -46,7 +46,7 @@ struct command {
 
 extern const struct command command_check, command_devices, command_plan, command_run,
 	command_create, command_show, command_release, command_args, command_stat,
-	command_events, command_cpus, command_reserve;
+	command_events, command_cpus, command_reserve, command_vfs;
 
 /**
  * struct options - those that more than one command knows
@@ -55,6 +55,7 @@ extern const struct command command_check, command_devices, command_plan, comman
  * @follow: events: wait for more
  * @past: events: also those before
  * @watch: stat: seconds between two tables; 0: one is enough
+ * @conf: vfs: what the file says
  * @all: devices: also VFs and bridges; show: also what is free
  * @one_line: args: all on one line
  * @modprobe: reserve: print the module's options
@@ -70,6 +71,7 @@ struct options {
 	bool past;
 	double watch;
 	bool all;
+	bool conf;
 	bool one_line;
 	bool modprobe;
 	bool write;
@@ -177,6 +179,33 @@ char *record_choice(const struct devirt_record *record);
  * least 2.4GHz"; free(). NULL where there is nothing.
  */
 char *record_wishes(const struct devirt_record *record);
+/* ------------------------------------------------------- settings of a VF */
+
+/* The bits of each kind of card. */
+#define SETTING_NET	0xffU
+#define SETTING_NVME	0xff00U
+#define SETTING_GPU	0xff0000U
+
+/* Takes KEY=TEXT of a [vf] section. Returns 1; 0 where the text is no value, with
+ * *wanted set to what is; or -1 for another key.
+ */
+int setting_take(struct devirt_vf_settings *settings, const char *key, const char *text,
+		 const char **wanted);
+/* What is wrong with them together, or NULL. */
+const char *setting_conflict(const struct devirt_vf_settings *settings);
+/* "vlan 42, trusted"; free(). NULL where nothing is set. */
+char *setting_text(const struct devirt_vf_settings *settings);
+struct json_object *setting_json(const struct devirt_vf_settings *settings);
+
+/* The same of NVMe controllers and graphics cards, for setting.c. */
+int setting_card_take(struct devirt_vf_settings *settings, const char *key, const char *text,
+		      const char **wanted);
+const char *setting_card_conflict(uint32_t set);
+void setting_card_text(FILE *file, const struct devirt_vf_settings *settings);
+void setting_card_json(struct json_object *object, const struct devirt_vf_settings *settings);
+/* vgpu-type=: false: it isn't a number but a name. */
+bool setting_card_type(struct devirt_vf_settings *settings, const char *text);
+
 /* "2.4GHz", "800MHz" */
 const char *frequency_text(unsigned long khz, char text[32]);
 

@@ -298,6 +298,9 @@ static int device_key(struct parser *p, const char *key, const char *text)
 
 static int vf_key(struct parser *p, const char *key, const char *text)
 {
+	const char *wanted;
+	int ret;
+
 	if (!strcmp(key, "pf"))
 		return address_key(p, key, text);
 	if (!strcmp(key, "index")) {
@@ -314,7 +317,8 @@ static int vf_key(struct parser *p, const char *key, const char *text)
 	}
 	if (!strcmp(key, "irqs"))
 		return irqs_key(p, text);
-	return -1;
+	ret = setting_take(&p->device->settings, key, text, &wanted);
+	return ret ? ret : refuse(p, p->line, NULL, "%s=%s: %s is wanted", key, text, wanted);
 }
 
 /* The name of a folder in sysfs. */
@@ -420,7 +424,8 @@ static const struct section {
 } sections[] = {
 	{ "partition", false, partition_key, "description" },
 	{ "device", true, device_key, "address, irqs" },
-	{ "vf", true, vf_key, "pf, index, pool, irqs" },
+	{ "vf", true, vf_key,
+	  "pf, index, pool, irqs, mac, vlan, qos, spoof-check, trust, min-rate, max-rate, link" },
 	{ "mdev", true, mdev_key, "parent, type, memory-at-least, uuid" },
 	{ "cpus", false, cpus_key,
 	  "count, cores, cpus, threads, emulator, emulator-cpus, near, node, share-core, latency, min-frequency" },
@@ -643,6 +648,9 @@ static void check_devices(struct parser *p)
 		if (!device->addr_line)
 			refuse(p, device->line, NULL, "[%s %s] wants %s=", device->is_vf ? "vf" :
 			       "device", device->name, device->is_vf ? "pf" : "address");
+		if (setting_conflict(&device->settings))
+			refuse(p, device->line, NULL, "[vf %s]: %s", device->name,
+			       setting_conflict(&device->settings));
 		if (device->irq.policy == DEVIRT_IRQ_FIXED && !config->cpus.line)
 			refuse(p, device->irq_line, "add a [cpus] section, or say irqs=housekeeping",
 			       "irqs=%s%u, but this partition has no CPUs",

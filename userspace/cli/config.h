@@ -23,6 +23,7 @@
  * @index: vf: which, or DEVIRT_VF_ANY
  * @pool: vf: how many to make, 0: all
  * @pool_line: where that was said
+ * @settings: vf: what it shall be
  * @irq: where its interrupts shall be handled
  * @irq_is_vcpu: irq.cpu is a vCPU's number, not a CPU's
  * @irq_line: where that was said
@@ -46,6 +47,7 @@ struct config_device {
 	uint32_t index;
 	uint32_t pool;
 	int pool_line;
+	struct devirt_vf_settings settings;
 	struct devirt_irq irq;
 	bool irq_is_vcpu;
 	int irq_line;

@@ -15,7 +15,7 @@ const struct command *current;
 static const struct command *const commands[] = {
 	&command_check, &command_devices, &command_plan, &command_run, &command_create,
 	&command_show, &command_release, &command_args, &command_stat, &command_events,
-	&command_cpus, &command_reserve,
+	&command_cpus, &command_reserve, &command_vfs,
 };
 
 /* -------------------------------------------------------------- the usage */
@@ -45,6 +45,7 @@ static const struct {
 	{ "--past", "begin with what has happened, as far as it is kept" },
 	{ "--watch", "again every 2 seconds, or every SECONDS with --watch=SECONDS" },
 	{ "--all", "list virtual functions and bridges too" },
+	{ "--conf", "what /etc/devirt/vfs.conf says, for all PFs in it" },
 	{ "--one-line", "print everything on one line, quoted for the shell" },
 	{ "--topology=", "of another machine: hwloc XML, or synthetic:..." },
 	{ "--modprobe", "print the module's options instead, for modprobe.d" },
@@ -143,14 +144,15 @@ static int take_watch(const char *text)
 
 int parse_options(const struct command *command, int argc, char **argv)
 {
-	enum { JSON = 256, QUIET, FOLLOW, PAST, ALL, ONE_LINE, TOPOLOGY, WAIT, WATCH, MODPROBE,
-	       WRITE, ARRIVE, HELP };
+	enum { JSON = 256, QUIET, FOLLOW, PAST, ALL, CONF, ONE_LINE, TOPOLOGY, WAIT, WATCH,
+	       MODPROBE, WRITE, ARRIVE, HELP };
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, JSON },
 		{ "quiet", no_argument, NULL, QUIET },
 		{ "follow", no_argument, NULL, FOLLOW },
 		{ "past", no_argument, NULL, PAST },
 		{ "all", no_argument, NULL, ALL },
+		{ "conf", no_argument, NULL, CONF },
 		{ "one-line", no_argument, NULL, ONE_LINE },
 		{ "topology", required_argument, NULL, TOPOLOGY },
 		{ "wait", required_argument, NULL, WAIT },
@@ -203,6 +205,9 @@ int parse_options(const struct command *command, int argc, char **argv)
 			break;
 		case ALL:
 			opt.all = true;
+			break;
+		case CONF:
+			opt.conf = true;
 			break;
 		case ONE_LINE:
 			opt.one_line = true;

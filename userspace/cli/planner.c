@@ -303,10 +303,12 @@ static int plan_devices(struct plan *plan, bool vfs)
 						      device->pool);
 		else
 			index = devirt_records_add_pci(&plan->records, &addr);
-		if (index >= 0 && vfs)
+		if (index >= 0 && vfs) {
 			plan->records.v[index].vf.irq = irq;
-		else if (index >= 0)
+			plan->records.v[index].vf.settings = device->settings;
+		} else if (index >= 0) {
 			plan->records.v[index].pci.irq = irq;
+		}
 		if (vfs && is_host && !found.vfs)
 			snprintf(why, sizeof(why), "%s has no VFs yet: they will be made",
 				 found.names[0] ? found.names : "it");

@@ -333,6 +333,9 @@ struct json_object *json_record(const struct devirt_record *record, const char *
 		break;
 	case DEVIRT_KIND_VF:
 		add_vf(object, &record->vf, held);
+		if (record->vf.settings.set)
+			json_object_object_add(object, "settings",
+					       setting_json(&record->vf.settings));
 		add_irq(object, &record->vf.irq);
 		break;
 	case DEVIRT_KIND_MDEV:
@@ -477,7 +480,7 @@ char *record_wishes(const struct devirt_record *record)
 {
 	const struct devirt_irq *irq = record->kind == DEVIRT_KIND_PCI ? &record->pci.irq :
 				       record->kind == DEVIRT_KIND_VF ? &record->vf.irq : NULL;
-	char latency[32] = "", floor[48] = "", frequency[32], *text = NULL;
+	char latency[32] = "", floor[48] = "", frequency[32], *text = NULL, *settings, *both;
 	int ret = 0;
 
 	if (irq && irq->policy == DEVIRT_IRQ_FIXED) {
@@ -494,7 +497,15 @@ char *record_wishes(const struct devirt_record *record)
 				 frequency_text(record->cpu.min_khz, frequency));
 		ret = asprintf(&text, "%s%s", latency, floor);
 	}
-	return ret < 0 ? NULL : text;
+	if (ret < 0)
+		text = NULL;
+	settings = record->kind == DEVIRT_KIND_VF ? setting_text(&record->vf.settings) : NULL;
+	if (!settings || !text)
+		return settings ? settings : text;
+	ret = asprintf(&both, "%s; %s", settings, text);
+	free(settings);
+	free(text);
+	return ret < 0 ? NULL : both;
 }
 
 char *record_choice(const struct devirt_record *record)

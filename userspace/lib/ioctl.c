@@ -33,6 +33,29 @@ int devirt_query_module(int device, struct devirt_query *query)
 	return call(device, DEVIRT_QUERY, query);
 }
 
+static int pool_call(int device, const struct devirt_pci_addr *pf, uint32_t flags,
+		     uint32_t count, struct devirt_pool_size *pool)
+{
+	memset(pool, 0, sizeof(*pool));
+	pool->size = sizeof(*pool);
+	pool->flags = flags;
+	pool->pf = *pf;
+	pool->count = count;
+	return call(device, DEVIRT_POOL, pool);
+}
+
+int devirt_size_pool(int device, const struct devirt_pci_addr *pf, uint32_t count,
+		     struct devirt_pool_size *pool)
+{
+	return pool_call(device, pf, 0, count, pool);
+}
+
+int devirt_look_pool(int device, const struct devirt_pci_addr *pf,
+		     struct devirt_pool_size *pool)
+{
+	return pool_call(device, pf, DEVIRT_POOL_LOOK, 0, pool);
+}
+
 bool devirt_name_valid(const char *name)
 {
 	size_t length = strlen(name);

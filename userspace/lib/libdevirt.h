@@ -87,6 +87,21 @@ struct devirt_records;
 DEVIRT_EXPORT int devirt_get_partition(int partition, struct devirt_get *get,
 				       struct devirt_records *records);
 
+/**
+ * devirt_size_pool() - DEVIRT_POOL: make VFs ahead, or remove them
+ * @device: from devirt_open_device()
+ * @pf: the physical function
+ * @count: how many it shall have, 0 for none
+ * @pool: filled in: how many it has, who made them, or why not
+ *
+ * Return: -ENOTTY where the module is older than this library; .reason is zero then.
+ */
+DEVIRT_EXPORT int devirt_size_pool(int device, const struct devirt_pci_addr *pf,
+				   uint32_t count, struct devirt_pool_size *pool);
+/** devirt_look_pool() - the same, but changes nothing */
+DEVIRT_EXPORT int devirt_look_pool(int device, const struct devirt_pci_addr *pf,
+				   struct devirt_pool_size *pool);
+
 /** devirt_attach_process() - DEVIRT_ATTACH: the process of @pidfd is the VMM */
 DEVIRT_EXPORT int devirt_attach_process(int partition, int pidfd);
 

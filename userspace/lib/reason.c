@@ -351,6 +351,70 @@ static void explain_device(struct explanation *e)
 	}
 }
 
+static void pool_busy(struct explanation *e, const char *pf)
+{
+	unsigned int index = 0;
+	int end = 0;
+	struct devirt_device vf;
+	char addr[DEVIRT_ADDR_TEXT] = "ADDRESS", *users = NULL;
+	const char *who;
+
+	MESSAGE(e, "%s: its VFs can't be removed: ", pf);
+	if (sscanf(e->detail, "%u %n", &index, &end) != 1 || !end) {
+		MESSAGE(e, "somebody is about to lease one");
+		REMEDY(e, "try again");
+		return;
+	}
+	who = e->detail + end;
+	memset(&vf, 0, sizeof(vf));
+	vf.group = -1;
+	if (!devirt_device_vf(&e->record->vf.pf, index, &vf.addr)) {
+		devirt_addr_format(&vf.addr, addr);
+		devirt_device_read(&vf.addr, &vf);
+	}
+	if (!strncmp(who, "lease ", 6)) {
+		MESSAGE(e, "partition '%s' has VF %u", who + 6, index);
+		REMEDY(e, "wait until it has given it back; see 'devirt show %s'", who + 6);
+	} else if (!strncmp(who, "driver ", 7)) {
+		MESSAGE(e, "the host's driver %s has VF %u", who + 7, index);
+		REMEDY(e, "unbind it: echo %s > /sys/bus/pci/drivers/%s/unbind", addr, who + 7);
+	} else {
+		if (vf.group >= 0)
+			devirt_vfio_users(vf.group, DEVIRT_INDEX_NONE, &users);
+		MESSAGE(e, "VF %u is in use through VFIO, outside any lease: %s", index,
+			users ? users : "by a process");
+		REMEDY(e, "end that process first");
+		free(users);
+	}
+}
+
+static void explain_setting(struct explanation *e, const char *pf)
+{
+	char name[DEVIRT_DETAIL_MAX];
+	unsigned long long limit;
+
+	switch (e->record->reason) {
+	case DEVIRT_REASON_SETTING_KIND:
+		MESSAGE(e, "%s: its '%s' can't be set: the driver of %s doesn't offer that",
+			e->what, e->detail, pf);
+		REMEDY(e, "leave it out of the [vf NAME] section, or take another card");
+		break;
+	case DEVIRT_REASON_SETTING_VALUE:
+		if (sscanf(e->detail, "%127s %llu", name, &limit) == 2)
+			MESSAGE(e, "%s: its '%s' can't be as asked: %s goes as far as %llu",
+				e->what, name, pf, limit);
+		else
+			MESSAGE(e, "%s: its '%s' can't be as asked", e->what, e->detail);
+		REMEDY(e, "ask for less");
+		break;
+	case DEVIRT_REASON_SETTING_FAILED:
+		MESSAGE(e, "%s: its '%s' couldn't be set: the driver of %s says: %s", e->what,
+			e->detail, pf, strerror(-e->record->error));
+		REMEDY(e, "the kernel log says more (dmesg); some cards want to be up (ip link set ... up)");
+		break;
+	}
+}
+
 static void explain_vf(struct explanation *e)
 {
 	char pf[DEVIRT_ADDR_TEXT];
@@ -398,6 +462,19 @@ static void explain_vf(struct explanation *e)
 		REMEDY(e, "try a smaller pool=; the kernel log says more (dmesg)");
 		break;
 	}
+	case DEVIRT_REASON_SETTING_KIND:
+	case DEVIRT_REASON_SETTING_VALUE:
+	case DEVIRT_REASON_SETTING_FAILED:
+		explain_setting(e, pf);
+		break;
+	case DEVIRT_REASON_POOL_BUSY:
+		pool_busy(e, pf);
+		break;
+	case DEVIRT_REASON_POOL_SIZE:
+		MESSAGE(e, "%s has %s VFs already, and a card can't have more or fewer until these are gone",
+			pf, e->detail);
+		REMEDY(e, "remove them first: devirt vfs %s 0", pf);
+		break;
 	}
 }
 
@@ -571,7 +648,7 @@ int devirt_explain_record(int device, const struct devirt_record *record,
 	if (record->reason >= DEVIRT_REASON_NO_DEVICE && record->reason <= DEVIRT_REASON_IRQ_CPU)
 		explain_device(&e);
 	else if (record->reason >= DEVIRT_REASON_NOT_PF &&
-		 record->reason <= DEVIRT_REASON_POOL_FAILED)
+		 record->reason <= DEVIRT_REASON_POOL_SIZE)
 		explain_vf(&e);
 	else if (record->reason >= DEVIRT_REASON_NO_PARENT &&
 		 record->reason <= DEVIRT_REASON_MDEV_FAILED)

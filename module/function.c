@@ -184,16 +184,19 @@ bool devirt_function_busy(struct pci_dev *pdev)
  * @shut: for devirt_function_reopen()
  *
  * By claiming its group. That fails where another of the group has its host
- * driver, but then VFIO can't open this one either. May sleep. Return: 0, or
- * -EAGAIN if somebody has opened it.
+ * driver, but then VFIO can't open this one either. May sleep. Return: 0; -EAGAIN
+ * if somebody has opened it; -ENOMEM if nobody has, but could.
  */
 int devirt_function_shut(struct pci_dev *pdev, bool *shut)
 {
 	struct iommu_group *group = iommu_group_get(&pdev->dev);
+	int err = group ? iommu_group_claim_dma_owner(group, pdev) : 0;
 
-	*shut = group && !iommu_group_claim_dma_owner(group, pdev);
+	*shut = group && !err;
 	iommu_group_put(group);
-	return !*shut && devirt_function_busy(pdev) ? -EAGAIN : 0;
+	if (err && devirt_function_busy(pdev))
+		return -EAGAIN;
+	return err == -ENOMEM ? err : 0;
 }
 
 /**
@@ -347,9 +350,12 @@ static int devirt_function_set(struct devirt_resource *res, struct devirt_functi
 
 	if (!fn->vfset)
 		return 0;
-	if (devirt_function_shut(fn->pdev, &shut))
+	err = devirt_function_shut(fn->pdev, &shut);
+	if (err == -EAGAIN)
 		return devirt_refuse(res, DEVIRT_REASON_VFIO_BUSY, -EBUSY, "%s",
 				     pci_name(fn->pdev));
+	if (err)
+		return err;
 	err = devirt_vfset_set(fn->vfset);
 	devirt_function_reopen(fn->pdev, shut);
 	return err;
@@ -497,7 +503,7 @@ int devirt_function_leave(struct devirt_function *fn, bool *clean)
 {
 	bool shut;
 
-	if (devirt_function_shut(fn->pdev, &shut))
+	if (devirt_function_shut(fn->pdev, &shut) == -EAGAIN)
 		return -EAGAIN;
 	*clean = shut && devirt_function_clean(fn);
 	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER))

@@ -185,9 +185,6 @@ static long devirt_ioctl_pool(struct devirt_handle *handle, union devirt_arg *ar
 {
 	if (arg->pool.flags & ~DEVIRT_POOL_LOOK)
 		return -EOPNOTSUPP;
-	if (arg->pool.origin || arg->pool.reason || arg->pool.error ||
-	    memchr_inv(arg->pool.detail, 0, sizeof(arg->pool.detail)))
-		return -EINVAL;
 	return devirt_pool_resize(&arg->pool);
 }
 

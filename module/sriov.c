@@ -312,7 +312,8 @@ static int devirt_vf_unset(struct devirt_vf *vf)
 	if (!vf->fn.vfset)
 		return 0;
 	err = devirt_function_shut(vf->fn.pdev, &shut);
-	if (err)
+	/* Without memory to keep others out it is unset nevertheless. */
+	if (err == -EAGAIN)
 		return err;
 	devirt_vfset_unset(vf->fn.vfset);
 	devirt_function_reopen(vf->fn.pdev, shut);

@@ -7,6 +7,7 @@
  *			has the second port, and a third one can't set VFs
  *	fewer		so many VFs less than asked for
  *	careless	removes VFs although some are assigned
+ *	reject		takes no device any more
  *	again		so many settings are refused with EAGAIN
  *	refuse		setting this bit (DEVIRT_VF_SET_*) fails with EIO
  *	wait		while it is 1 setting something waits; 2 says that it does
@@ -23,13 +24,14 @@
 #define TEST_NETDEVS	3
 
 static unsigned int netdevs = 1, fewer, again, refuse, wait;
-static bool careless;
+static bool careless, reject;
 module_param(netdevs, uint, 0644);
 module_param(fewer, uint, 0644);
 module_param(again, uint, 0644);
 module_param(refuse, uint, 0644);
 module_param(wait, uint, 0644);
 module_param(careless, bool, 0644);
+module_param(reject, bool, 0644);
 
 struct test_pf {
 	struct net_device *ndev[TEST_NETDEVS];
@@ -194,6 +196,8 @@ static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	if (!pf)
 		return -ENOMEM;
+	if (reject)
+		return -EIO;
 	err = pcim_enable_device(pdev);
 	if (err)
 		return err;

@@ -111,7 +111,7 @@ def test(tap):
               "'devirt vfs' says who has what")
     tap.equal(sorted(settings(vf) for vf in range(3)),
               [(ONE, 10, False), (TWO, 10, False), (THREE, 20, False)], 'and so does iproute2')
-    for vm in (one, two):
+    for vm in (two, one):
         vm.say('go')
         vm.wait_for('\ndone\n')
     tap.equal(one.value('same'), 'yes', 'the first reaches the second in its VLAN')

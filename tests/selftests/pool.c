@@ -149,9 +149,6 @@ TEST("what can't have a pool, or not that large")
 	REQUIRE_EQ(pci_bind(IGB, "igb"), 0);
 	CHECK_EQ(lease_ioctl(lease_device(), DEVIRT_POOL, &arg), -EOPNOTSUPP);
 	arg.flags = 0;
-	arg.origin = 1;
-	CHECK_EQ(lease_ioctl(lease_device(), DEVIRT_POOL, &arg), -EINVAL);
-	arg.origin = 0;
 	arg.pf.reserved = 1;
 	CHECK_EQ(lease_ioctl(lease_device(), DEVIRT_POOL, &arg), -EINVAL);
 	CHECK_EQ(arg.reason, DEVIRT_REASON_INVALID);
@@ -197,6 +194,30 @@ TEST("a driver that makes fewer VFs than asked for, and one that makes none")
 	CHECK_EQ(rec.reason, DEVIRT_REASON_POOL_FAILED);
 	CHECK_STR(rec.detail, "2 0");
 	close(part);
+}
+
+TEST("a VF that its host driver refuses to take back is kept off all, until it does")
+{
+	struct devirt_record rec = rec_vf(IGB, 0, 0);
+	char addr[64];
+	int part;
+
+	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
+	snprintf(addr, sizeof(addr), "%s", pf_vf(IGB, 0));
+	CHECK(EVENTUALLY(!strcmp(pci_driver(addr), "igbvf")));
+	REQUIRE_EQ(test_driver(addr, 0), 0);
+	part = lease("rejected", &rec);
+	CHECK_STR(rec.vf.vfio.driver, TEST_DRIVER);
+	REQUIRE_EQ(test_driver_set("reject", 1), 0);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK_EQ(lease_state(part), DEVIRT_STATE_QUARANTINE);
+	CHECK_STR(pci_driver(addr), "");
+	CHECK(strcmp(pci_override(addr), "(null)"), "any driver could have it");
+	REQUIRE_EQ(test_driver_set("reject", 0), 0);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK_EQ(lease_state(part), DEVIRT_STATE_RELEASED);
+	CHECK_STR(pci_driver(addr), TEST_DRIVER);
+	REQUIRE_EQ(pci_bind(addr, NULL), 0);
 }
 
 TEST("sriov_numvfs written by somebody else while all VFs are free")

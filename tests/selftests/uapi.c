@@ -25,6 +25,7 @@ union arg {
 	struct devirt_attach attach;
 	struct devirt_release release;
 	struct devirt_stats stats;
+	struct devirt_pool_size pool;
 	unsigned char bytes[512];
 };
 
@@ -51,6 +52,8 @@ static const struct call {
 	{ "ATTACH", DEVIRT_ATTACH, sizeof(struct devirt_attach), true, false, -ENXIO },
 	{ "RELEASE", DEVIRT_RELEASE, sizeof(struct devirt_release), true, false, -ENXIO },
 	{ "STATS", DEVIRT_STATS, sizeof(struct devirt_stats), true, true, 0 },
+	/* That function can have no VFs, and that is said in its outputs. */
+	{ "POOL", DEVIRT_POOL, sizeof(struct devirt_pool_size), false, true, -EINVAL },
 };
 
 #define CALLS	(sizeof(calls) / sizeof(calls[0]))
@@ -81,6 +84,9 @@ static void fill(const struct call *call, union arg *arg)
 		if (pidfd < 0)
 			pidfd = syscall(SYS_pidfd_open, getpid(), 0);
 		arg->attach.pidfd = pidfd;
+		break;
+	case DEVIRT_POOL:
+		arg->pool.pf = pci_addr(EDU);
 		break;
 	case DEVIRT_STATS:
 		arg->stats.cpu_size = sizeof(struct devirt_cpu_stats);
@@ -387,7 +393,8 @@ TEST("flags that nobody knows are EOPNOTSUPP, reserved fields EINVAL")
 			fill(&calls[i], &arg);
 			arg.query.flags |= 1U << bit;
 			if ((calls[i].cmd == DEVIRT_APPLY && bit < 2) ||
-			    (calls[i].cmd == DEVIRT_OPEN && bit < 2))
+			    (calls[i].cmd == DEVIRT_OPEN && bit < 2) ||
+			    (calls[i].cmd == DEVIRT_POOL && bit < 1))
 				continue;
 			CHECK(issue(&calls[i], part, &arg) == -EOPNOTSUPP, "%s bit %d",
 			      calls[i].name, bit);

@@ -133,7 +133,7 @@ TEST("an unknown ioctl is refused with ENOTTY on both descriptors")
 	size_t i;
 
 	for (nr = 0; nr < 256; nr++) {
-		bool device = nr <= 2, partition = nr >= 3 && nr <= 7;
+		bool device = nr <= 2 || nr == 8, partition = nr >= 3 && nr <= 7;
 
 		if (!device)
 			CHECK(lease_ioctl(lease_device(), _IO(DEVIRT_IOC_TYPE, nr), &arg) ==
@@ -708,7 +708,8 @@ TEST("3,000 arguments of garbage change nothing")
 			/* But not the addresses (bytes 8 to 15), or we'd write to our own memory. */
 			i = 4 + prng(&state) % (call->size - 4);
 			fill(call, &arg);
-			if (i / 8 != 1)
+			/* Nor what makes it a dry run: that would be a real one. */
+			if (i / 8 != 1 && i != 4)
 				arg.bytes[i] ^= 1 << prng(&state) % 8;
 		}
 		issue(call, part, &arg);

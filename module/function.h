@@ -38,6 +38,12 @@ static inline u64 devirt_function_id(struct pci_dev *pdev)
 	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
 }
 
+/* The claim of a VF, which may not exist yet. */
+static inline u64 devirt_vf_id(struct pci_dev *pf, u32 index)
+{
+	return devirt_function_id(pf) << 16 | index;
+}
+
 u32 devirt_function_facts(void);
 void devirt_function_driver(struct pci_dev *pdev, char *name);
 

@@ -21,6 +21,7 @@
 #include "compat/compat.h"
 #include "hook.h"
 #include "hostirq.h"
+#include "nvme.h"
 #include "partition.h"
 #include "user.h"
 #include "vcpu.h"
@@ -120,6 +121,13 @@ static int devirt_hook_affinity(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(devirt_hook_affinity);
 
+static int devirt_hook_block_request(struct kprobe *probe, struct pt_regs *regs)
+{
+	devirt_nvme_requested((void *)regs_get_kernel_argument(regs, 0));
+	return 0;
+}
+NOKPROBE_SYMBOL(devirt_hook_block_request);
+
 static struct devirt_probe probes[DEVIRT_HOOKS] = {
 	[DEVIRT_HOOK_RUN_VCPU] = {
 		.kprobe.symbol_name = "kvm_arch_vcpu_ioctl_run",
@@ -163,6 +171,10 @@ static struct devirt_probe probes[DEVIRT_HOOKS] = {
 	[DEVIRT_HOOK_AFFINITY] = {
 		.kprobe.symbol_name = "sched_setaffinity",
 		.kprobe.pre_handler = devirt_hook_affinity,
+	},
+	[DEVIRT_HOOK_BLOCK_REQUEST] = {
+		.kprobe.symbol_name = "blk_mq_alloc_request",
+		.kprobe.pre_handler = devirt_hook_block_request,
 	},
 };
 

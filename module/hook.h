@@ -15,6 +15,7 @@
  * @DEVIRT_HOOK_IRQ_ROUTING: a guest's interrupts go elsewhere: devirt_user_rerouted()
  * @DEVIRT_HOOK_ALLOWED: the kernel gives a task CPUs: devirt_arrival_allowed()
  * @DEVIRT_HOOK_AFFINITY: a user gives a task CPUs: devirt_arrival_affinity()
+ * @DEVIRT_HOOK_BLOCK_REQUEST: a request is got from a queue: devirt_nvme_requested()
  * @DEVIRT_HOOKS: how many there are
  */
 enum devirt_hook {
@@ -27,6 +28,7 @@ enum devirt_hook {
 	DEVIRT_HOOK_IRQ_ROUTING,
 	DEVIRT_HOOK_ALLOWED,
 	DEVIRT_HOOK_AFFINITY,
+	DEVIRT_HOOK_BLOCK_REQUEST,
 	DEVIRT_HOOKS
 };
 

@@ -31,11 +31,6 @@ static struct devirt_vf *to_devirt_vf(struct devirt_resource *res)
 	return container_of(res, struct devirt_vf, res);
 }
 
-static u64 devirt_vf_id(struct pci_dev *pf, u32 index)
-{
-	return devirt_function_id(pf) << 16 | index;
-}
-
 /* Claim VF number index, and the function itself if it is there for good. */
 static int devirt_vf_claim(struct devirt_resource *res, struct devirt_vf *vf, u32 index)
 {

@@ -18,6 +18,7 @@
 
 static const struct devirt_vfset_ops *const devirt_vfset_backends[] = {
 	&devirt_vfset_net_ops,
+	&devirt_vfset_nvme_ops,
 };
 
 /**
@@ -69,7 +70,7 @@ static const char *const devirt_vfset_names[] = {
 	[ilog2(DEVIRT_VF_SET_LINK)] = "link",
 	[ilog2(DEVIRT_VF_SET_QUEUES)] = "queues",
 	[ilog2(DEVIRT_VF_SET_VECTORS)] = "vectors",
-	[ilog2(DEVIRT_VF_SET_VGPU)] = "vgpu",
+	[ilog2(DEVIRT_VF_SET_VGPU)] = "vgpu-type",
 	[ilog2(DEVIRT_VF_SET_VRAM)] = "vram",
 	[ilog2(DEVIRT_VF_SET_CONTEXTS)] = "contexts",
 	[ilog2(DEVIRT_VF_SET_DOORBELLS)] = "doorbells",

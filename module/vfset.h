@@ -59,6 +59,7 @@ struct devirt_vfset_ops {
 };
 
 extern const struct devirt_vfset_ops devirt_vfset_net_ops;
+extern const struct devirt_vfset_ops devirt_vfset_nvme_ops;
 
 int devirt_vfset_valid(struct devirt_resource *res);
 int devirt_vfset_check(struct devirt_vfset *vs, struct devirt_resource *res,

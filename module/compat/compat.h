@@ -290,4 +290,17 @@ struct pid;
 
 struct pid *devirt_pidfd_get(int fd);
 
+struct nvme_command;
+struct nvme_ctrl;
+
+/*
+ * Exported by nvme-core, but in no public header: callers take them by
+ * symbol_get(), for the module may not be loaded. The last argument's type has
+ * changed from one pointer to another.
+ */
+int nvme_submit_sync_cmd(struct request_queue *q, struct nvme_command *cmd,
+			 void *buffer, unsigned int bufflen);
+int nvme_get_features(struct nvme_ctrl *ctrl, unsigned int fid, unsigned int dword11,
+		      void *buffer, size_t buflen, void *result);
+
 #endif /* _DEVIRT_COMPAT_H */

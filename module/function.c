@@ -361,6 +361,30 @@ static int devirt_function_set(struct devirt_resource *res, struct devirt_functi
 	return err;
 }
 
+/*
+ * The driver that belongs to it is the one that VFIO opens it by, and the only one
+ * that has what is to be set. If it has vfio-pci or none, it gets
+ * its own.
+ */
+static int devirt_function_keep(struct devirt_resource *res, struct devirt_function *fn)
+{
+	struct pci_dev *pdev = fn->pdev;
+	int err;
+
+	fn->keeps = true;
+	if (!fn->driver[0] || !strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
+		err = devirt_override_set(pdev, NULL);
+		if (err)
+			return err;
+		device_release_driver(&pdev->dev);
+		err = device_attach(&pdev->dev);
+		if (err < 0)
+			return devirt_refuse(res, DEVIRT_REASON_BIND, err, "%s", pci_name(pdev));
+	}
+	devirt_function_driver(pdev, fn->kept);
+	return devirt_function_set(res, fn);
+}
+
 /**
  * devirt_function_take - bring it to vfio-pci
  * @res: the resource, whose refusal is noted
@@ -393,7 +417,11 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 	devirt_function_driver(pdev, fn->driver);
 	strscpy(vfio->driver, fn->driver, sizeof(vfio->driver));
 
-	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
+	if (devirt_vfset_keeps(fn->vfset)) {
+		err = devirt_function_keep(res, fn);
+		if (err)
+			goto err_restore;
+	} else if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER)) {
 		err = devirt_override_set(pdev, DEVIRT_VFIO_DRIVER);
 		if (err)
 			goto err_unwatch;
@@ -467,12 +495,25 @@ static int devirt_function_bind(struct devirt_function *fn)
 	return ret < 0 ? ret : -ENODEV;
 }
 
+/* Away from its own driver, unless it came from there; and no other may get it. */
+static void devirt_function_unkeep(struct devirt_function *fn)
+{
+	struct pci_dev *pdev = fn->pdev;
+
+	if (fn->keeps && strcmp(fn->kept, fn->driver)) {
+		devirt_override_set(pdev, fn->driver[0] ? fn->driver : DEVIRT_NO_DRIVER);
+		device_release_driver(&pdev->dev);
+	}
+	fn->keeps = false;
+}
+
 /* Driver, override and power policy as they were. Can be called again. */
 static int devirt_function_restore(struct devirt_function *fn)
 {
 	struct pci_dev *pdev = fn->pdev;
 	int err;
 
+	devirt_function_unkeep(fn);
 	err = devirt_override_set(pdev, fn->override);
 	if (err)
 		return err;
@@ -512,6 +553,22 @@ int devirt_function_leave(struct devirt_function *fn, bool *clean)
 	return 0;
 }
 
+/* Its own driver hears that the lease is over, while nobody can open it. */
+static int devirt_function_let(struct devirt_resource *res, struct devirt_function *fn)
+{
+	bool shut;
+
+	if (devirt_function_shut(fn->pdev, &shut))
+		return -EAGAIN;
+	if (!devirt_function_has(fn->pdev, fn->kept))
+		devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
+			     .detail = "rebound");
+	devirt_vfset_unset(fn->vfset);
+	devirt_function_unkeep(fn);
+	devirt_function_reopen(fn->pdev, shut);
+	return 0;
+}
+
 /**
  * devirt_function_give - give it back
  * @res: the resource; what stands in the way is noted
@@ -535,7 +592,11 @@ int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn
 	}
 	if (devirt_function_busy(pdev))
 		return -EAGAIN;
-	if (devirt_function_has(pdev, DEVIRT_VFIO_DRIVER)) {
+	if (fn->keeps) {
+		err = devirt_function_let(res, fn);
+		if (err)
+			return err;
+	} else if (devirt_function_has(pdev, DEVIRT_VFIO_DRIVER)) {
 		err = devirt_function_leave(fn, &clean);
 		if (err)
 			return err;

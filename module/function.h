@@ -21,6 +21,8 @@ struct devirt_vfset;
  * @runtime_auto: it was under runtime power management
  * @user: who uses it, while it is leased
  * @watched: it hasn't left vfio-pci since; changes with the device locked
+ * @keeps: it has its own driver, and not vfio-pci, while it is leased
+ * @kept: which
  * @vfset: what is set of it while it is leased; NULL for nothing
  */
 struct devirt_function {
@@ -30,6 +32,8 @@ struct devirt_function {
 	bool runtime_auto;
 	struct devirt_user *user;
 	bool watched;
+	bool keeps;
+	char kept[DEVIRT_DRIVER_MAX];
 	struct devirt_vfset *vfset;
 };
 

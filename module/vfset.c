@@ -19,6 +19,7 @@
 static const struct devirt_vfset_ops *const devirt_vfset_backends[] = {
 	&devirt_vfset_net_ops,
 	&devirt_vfset_nvme_ops,
+	&devirt_vfset_attr_ops,
 };
 
 /**
@@ -288,6 +289,15 @@ void devirt_vfset_unset(struct devirt_vfset *vs)
 	mutex_lock(&vs->lock);
 	devirt_vfset_undo(vs);
 	mutex_unlock(&vs->lock);
+}
+
+/**
+ * devirt_vfset_keeps - shall the VF keep its own driver, and not get vfio-pci?
+ * @vs: may be NULL, or nothing
+ */
+bool devirt_vfset_keeps(struct devirt_vfset *vs)
+{
+	return vs && vs->ops && vs->ops->keeps && vs->ops->keeps(vs);
 }
 
 /**

@@ -44,6 +44,8 @@ struct devirt_vfset {
  *	and knows nothing any more: @done isn't zero then, and @before must stay.
  * @unset: put back what is in @done, and take out of it what is back. What stays
  *	in it is told as lost. Must not allocate.
+ * @keeps: optional: the VF's own driver has the settings, and is the one by which
+ *	VFIO opens it, so it keeps that. Only looks at the record.
  *
  * All may sleep, are called with @lock held and perhaps a pool's (sriov.c), but
  * without any device's lock or rtnl; for several VFs of a PF at a time. The PF's
@@ -56,10 +58,12 @@ struct devirt_vfset_ops {
 	int (*check)(struct devirt_vfset *vs);
 	int (*set)(struct devirt_vfset *vs);
 	void (*unset)(struct devirt_vfset *vs);
+	bool (*keeps)(struct devirt_vfset *vs);
 };
 
 extern const struct devirt_vfset_ops devirt_vfset_net_ops;
 extern const struct devirt_vfset_ops devirt_vfset_nvme_ops;
+extern const struct devirt_vfset_ops devirt_vfset_attr_ops;
 
 int devirt_vfset_valid(struct devirt_resource *res);
 int devirt_vfset_check(struct devirt_vfset *vs, struct devirt_resource *res,
@@ -68,6 +72,7 @@ int devirt_vfset_set(struct devirt_vfset *vs);
 void devirt_vfset_again(struct devirt_vfset *vs);
 void devirt_vfset_unset(struct devirt_vfset *vs);
 void devirt_vfset_drop(struct devirt_vfset *vs);
+bool devirt_vfset_keeps(struct devirt_vfset *vs);
 
 int devirt_vfset_refuse(struct devirt_vfset *vs, u32 reason, int err, u32 bit);
 int devirt_vfset_limit(struct devirt_vfset *vs, u32 bit, u64 limit);

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Settings of a graphics card's VF, with module/tests/vgpu.c for the card: igb's
+ * VFs have NVIDIA's attributes, and igb's PF has Intel's.
+ */
+#include <poll.h>
+
+#include "device.h"
+#include "lease.h"
+#include "tap.h"
+
+#define DRIVER	"devirt_vgpu"
+#define REFUSE	"/sys/module/" DRIVER "/parameters/refuse"
+
+static int set_vfs(int count)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", count);
+	return file_write(text, "/sys/bus/pci/devices/" IGB "/sriov_numvfs");
+}
+
+static long vfs(void)
+{
+	return file_number("/sys/bus/pci/devices/" IGB "/sriov_numvfs");
+}
+
+static void reset(void)
+{
+	if (vfs() > 0)
+		set_vfs(0);
+	if (!access("/sys/module/" DRIVER, F_OK))
+		command("rmmod " DRIVER);
+}
+
+static void __attribute__((constructor)) set_up(void)
+{
+	command("modprobe vfio-pci");
+	tap_reset = reset;
+}
+
+static void card(void)
+{
+	/* Loaded for VFs that were seen before. The first driver gets new ones. */
+	command("udevadm settle");
+	command("modprobe -r igbvf");
+	REQUIRE_EQ(command("insmod /devirt/build/%s/" DRIVER ".ko", getenv("DEVIRT_KERNEL")), 0);
+}
+
+static const char *vf_addr(int index)
+{
+	static char text[256];
+	ssize_t len;
+	char path[80];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/" IGB "/virtfn%d", index);
+	len = readlink(path, text, sizeof(text) - 1);
+	text[len > 0 ? len : 0] = '\0';
+	return len > 0 ? strrchr(text, '/') + 1 : "";
+}
+
+static long type_of(int index)
+{
+	return file_number("/sys/bus/pci/devices/" IGB "/virtfn%d/nvidia/current_vgpu_type",
+			   index);
+}
+
+static int set_type(int index, const char *type)
+{
+	return file_write(type, "/sys/bus/pci/devices/" IGB "/virtfn%d/nvidia/current_vgpu_type",
+			  index);
+}
+
+static struct devirt_record rec_vgpu(unsigned int index, unsigned int type)
+{
+	struct devirt_record rec = rec_vf(IGB, index, IGB_VFS);
+
+	rec.vf.settings.set = DEVIRT_VF_SET_VGPU;
+	rec.vf.settings.gpu.type = type;
+	return rec;
+}
+
+static int lease(const char *name, struct devirt_record rec)
+{
+	int part = lease_new(name, &rec, 1);
+
+	REQUIRE(part >= 0, "%s: %s, reason %u, \"%s\"", name, strerror(-part), rec.reason,
+		rec.detail);
+	return part;
+}
+
+static void refused(struct devirt_record rec, int err, unsigned int reason, const char *detail)
+{
+	int part = lease_create("refused");
+
+	CHECK_EQ(lease_apply(part, 0, &rec, 1, NULL), err);
+	CHECK_EQ(rec.reason, reason);
+	CHECK_STR(rec.detail, detail);
+	close(part);
+}
+
+TEST("a type is set, can't be changed while a VMM has the VF, and is 0 when it is returned")
+{
+	struct devirt_get get = { .size = sizeof(get) };
+	struct devirt_record rec = rec_vgpu(1, 1104);
+	struct vfio vfio;
+	int part, fd = -1;
+
+	card();
+	REQUIRE_EQ(set_vfs(2), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(1)), DRIVER)));
+	/* Without a type nobody can open it. */
+	CHECK(vfio_open(&vfio, vf_addr(1)) < 0);
+	part = lease_new("vgpu", &rec, 1);
+	REQUIRE(part >= 0, "%s: %u %s", strerror(-part), rec.reason, rec.detail);
+	CHECK_EQ(type_of(1), 1104);
+	CHECK_EQ(type_of(0), 0);
+	/* The vendor's driver is what VFIO has it by. */
+	CHECK_STR(pci_driver(vf_addr(1)), DRIVER);
+	CHECK_STR(rec.vf.vfio.driver, DRIVER);
+	CHECK_EQ(rec.vf.vfio.group, pci_group(vf_addr(1)));
+	CHECK(EVENTUALLY(!(fd = vfio_open(&vfio, vf_addr(1)))), "%s", strerror(-fd));
+	CHECK_EQ(set_type(1, "0"), -EPERM);
+	CHECK_EQ(set_type(1, "1101"), -EPERM);
+	CHECK_EQ(device_enable(&vfio), 0);
+	CHECK_EQ(device_ioctl(&vfio), 0);
+	CHECK_EQ(lease_get(part, &get, &rec, 1), 0);
+	CHECK_EQ(get.vmm, getpid());
+	/* Returned, but it isn't over yet. */
+	CHECK_EQ(lease_release(part), 0);
+	CHECK_EQ(lease_state(part), DEVIRT_STATE_DRAINING);
+	CHECK_EQ(type_of(1), 1104);
+	vfio_close(&vfio);
+	CHECK(EVENTUALLY(type_of(1) == 0));
+	CHECK_STR(pci_driver(vf_addr(1)), DRIVER);
+	CHECK_STR(pci_override(vf_addr(1)), "(null)");
+	close(part);
+	CHECK_EQ(vfs(), 2);
+}
+
+TEST("VFs that the lease makes get their own driver, beside others that get vfio-pci")
+{
+	struct devirt_record recs[2] = { rec_vgpu(0, 1101), rec_vf(IGB, 1, 2) };
+	int part;
+
+	card();
+	part = lease_new("made", recs, 2);
+	REQUIRE(part >= 0, "%s: %u %s", strerror(-part), recs[0].reason, recs[0].detail);
+	CHECK_STR(pci_driver(vf_addr(0)), DRIVER);
+	CHECK_EQ(type_of(0), 1101);
+	CHECK_STR(recs[0].vf.vfio.driver, "");
+	CHECK_STR(pci_driver(vf_addr(1)), "vfio-pci");
+	close(part);
+	CHECK_EQ(vfs(), 0);
+}
+
+TEST("a type that an admin has set comes back, as do vfio-pci and no driver where he has set that")
+{
+	int part;
+
+	card();
+	REQUIRE_EQ(set_vfs(2), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(1)), DRIVER)));
+	REQUIRE_EQ(set_type(0, "1101"), 0);
+	part = lease("other", rec_vgpu(0, 1102));
+	CHECK_EQ(type_of(0), 1102);
+	close(part);
+	CHECK_EQ(type_of(0), 1101);
+	part = lease("same", rec_vgpu(0, 1101));
+	CHECK_EQ(type_of(0), 1101);
+	close(part);
+	CHECK_EQ(type_of(0), 1101);
+
+	REQUIRE_EQ(pci_bind(vf_addr(1), "vfio-pci"), 0);
+	REQUIRE_EQ(file_write("vfio-pci", "/sys/bus/pci/devices/%s/driver_override", vf_addr(1)),
+		   0);
+	part = lease("vfio", rec_vgpu(1, 1102));
+	CHECK_STR(pci_driver(vf_addr(1)), DRIVER);
+	CHECK_EQ(type_of(1), 1102);
+	close(part);
+	CHECK_STR(pci_driver(vf_addr(1)), "vfio-pci");
+	CHECK_STR(pci_override(vf_addr(1)), "vfio-pci");
+	REQUIRE_EQ(file_write("\n", "/sys/bus/pci/devices/%s/driver_override", vf_addr(1)), 0);
+	REQUIRE_EQ(pci_bind(vf_addr(1), NULL), 0);
+	part = lease("none", rec_vgpu(1, 1102));
+	CHECK_STR(pci_driver(vf_addr(1)), DRIVER);
+	close(part);
+	CHECK_STR(pci_driver(vf_addr(1)), "");
+}
+
+TEST("a full card names who has it, and a type that it doesn't know those that it does")
+{
+	int big, small;
+
+	card();
+	REQUIRE_EQ(set_vfs(4), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(3)), DRIVER)));
+	refused(rec_vgpu(0, 1105), -ENOENT, DEVIRT_REASON_VGPU_TYPE, "1101 1102 1104 1108");
+	refused(rec_vgpu(0, 0), -EINVAL, DEVIRT_REASON_INVALID, "settings.gpu.type");
+	big = lease("big", rec_vgpu(0, 1104));
+	small = lease("small", rec_vgpu(1, 1101));
+	REQUIRE_EQ(set_type(3, "1101"), 0);
+	refused(rec_vgpu(2, 1104), -ENOSPC, DEVIRT_REASON_VGPU_FULL,
+		"big 1104 small 1101 " IGB "/3 1101");
+	close(small);
+	close(big);
+	big = lease("now", rec_vgpu(2, 1104));
+	close(big);
+}
+
+TEST("two of one description that don't fit together are refused, and nothing is left")
+{
+	struct devirt_record recs[3] = { rec_vgpu(0, 1104), rec_vgpu(1, 1102), rec_vgpu(2, 1104) };
+	int part = lease_create("three");
+	unsigned int failed = 9;
+
+	card();
+	CHECK_EQ(lease_apply(part, 0, recs, 3, &failed), -ENOSPC);
+	REQUIRE(failed < 3, "%u", failed);
+	CHECK_EQ(recs[failed].reason, DEVIRT_REASON_VGPU_FULL);
+	CHECK(!strncmp(recs[failed].detail, "three ", 6), "%s", recs[failed].detail);
+	CHECK_EQ(vfs(), 0);
+}
+
+TEST("each refusal of the vendor's driver comes with its own errno, and nothing is left")
+{
+	static const int errors[] = { EBUSY, EPERM, EINVAL, ENOSPC, EIO, ENODEV };
+	unsigned int i;
+	char text[16];
+
+	card();
+	REQUIRE_EQ(set_vfs(1), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(0)), DRIVER)));
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		snprintf(text, sizeof(text), "%d", errors[i]);
+		REQUIRE_EQ(file_write(text, REFUSE), 0);
+		refused(rec_vgpu(0, 1102), -errors[i], DEVIRT_REASON_SETTING_FAILED, "vgpu-type");
+		CHECK_EQ(type_of(0), 0);
+		CHECK_STR(pci_driver(vf_addr(0)), DRIVER);
+	}
+}
+
+static bool told(int part, unsigned int type, const char *detail)
+{
+	struct pollfd poller = { part, POLLIN, 0 };
+	struct devirt_event event;
+
+	while (poll(&poller, 1, 0) == 1 && read(part, &event, sizeof(event)) == sizeof(event)) {
+		if (event.type == type && !strcmp(event.detail, detail))
+			return true;
+	}
+	return false;
+}
+
+TEST("what the driver doesn't take back is told")
+{
+	int part;
+
+	card();
+	REQUIRE_EQ(set_vfs(1), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(0)), DRIVER)));
+	part = lease("stays", rec_vgpu(0, 1102));
+	REQUIRE_EQ(file_write("5", REFUSE), 0);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK(told(part, DEVIRT_EVENT_DRIFT, "not put back: vgpu-type"));
+	CHECK_EQ(type_of(0), 1102);
+	close(part);
+}
+
+TEST("the vendor's driver leaves while the VF is leased: that is told, and nothing waits")
+{
+	int part;
+
+	card();
+	REQUIRE_EQ(set_vfs(1), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(0)), DRIVER)));
+	part = lease("left", rec_vgpu(0, 1102));
+	REQUIRE_EQ(pci_bind(vf_addr(0), NULL), 0);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK(told(part, DEVIRT_EVENT_DRIFT, "rebound"));
+	CHECK_STR(pci_driver(vf_addr(0)), DRIVER);
+	CHECK_EQ(type_of(0), 0);
+	close(part);
+}
+
+TEST("a VF whose driver has no types can't have one")
+{
+	refused(rec_vgpu(0, 1101), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "vgpu-type");
+	CHECK_EQ(vfs(), 0);
+	REQUIRE_EQ(set_vfs(1), 0);
+	refused(rec_vgpu(0, 1101), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "vgpu-type");
+}
+
+static struct devirt_record rec_quotas(unsigned int index, unsigned long long vram,
+				       unsigned int contexts, unsigned int doorbells,
+				       unsigned int quantum)
+{
+	struct devirt_record rec = rec_vf(IGB, index, 2);
+	struct devirt_vf_settings *settings = &rec.vf.settings;
+
+	settings->set = (vram ? DEVIRT_VF_SET_VRAM : 0) |
+			(contexts ? DEVIRT_VF_SET_CONTEXTS : 0) |
+			(doorbells ? DEVIRT_VF_SET_DOORBELLS : 0) |
+			(quantum ? DEVIRT_VF_SET_QUANTUM : 0);
+	settings->gpu.vram = vram;
+	settings->gpu.contexts = contexts;
+	settings->gpu.doorbells = doorbells;
+	settings->gpu.quantum_ms = quantum;
+	return rec;
+}
+
+/* As the card has them, of a VF that is counted from 1. */
+#define CHECK_QUOTAS(vf, vram, contexts, doorbells, quantum) do {		\
+	CHECK_EQ(file_number(PROFILE "vram_quota", vf), vram);			\
+	CHECK_EQ(file_number(PROFILE "exec_quantum_ms", vf), quantum);		\
+	CHECK_EQ(file_number(GT "contexts_quota", vf), contexts);		\
+	CHECK_EQ(file_number(GT "doorbells_quota", vf), doorbells);		\
+} while (0)
+
+#define PROFILE	"/sys/bus/pci/devices/" IGB "/sriov_admin/vf%d/profile/"
+#define GT	"/sys/bus/pci/devices/" IGB "/drm/card3/iov/vf%d/gt/"
+
+TEST("quotas of a VF are set at the PF, and are afterwards what they were")
+{
+	struct devirt_record rec = rec_quotas(1, 256 * MIB, 64, 8, 20);
+	int part;
+
+	card();
+	REQUIRE_EQ(file_write("1048576", PROFILE "vram_quota", 2), 0);
+	REQUIRE_EQ(file_write("7", GT "contexts_quota", 2), 0);
+	part = lease_new("quotas", &rec, 1);
+	REQUIRE(part >= 0, "%s: %u %s", strerror(-part), rec.reason, rec.detail);
+	CHECK_QUOTAS(2, 256 * (long)MIB, 64, 8, 20);
+	CHECK_QUOTAS(1, 0, 0, 0, 0);
+	CHECK_STR(pci_driver(vf_addr(1)), "vfio-pci");
+	close(part);
+	CHECK_QUOTAS(2, (long)MIB, 7, 0, 0);
+	/* A driver may round up. */
+	part = lease("rounded", rec_quotas(1, MIB + 1, 0, 5, 0));
+	CHECK_QUOTAS(2, 2 * (long)MIB, 7, 8, 0);
+	close(part);
+	CHECK_QUOTAS(2, (long)MIB, 7, 0, 0);
+}
+
+TEST("a quota that the PF's driver refuses: which and why, and the others are put back")
+{
+	card();
+	refused(rec_quotas(0, 2048 * MIB, 64, 8, 20), -ENOSPC, DEVIRT_REASON_SETTING_FAILED,
+		"vram");
+	refused(rec_quotas(0, 256 * MIB, 4096, 8, 20), -ENOSPC, DEVIRT_REASON_SETTING_FAILED,
+		"contexts");
+	refused(rec_quotas(0, 256 * MIB, 64, 999, 20), -EIO, DEVIRT_REASON_SETTING_FAILED,
+		"doorbells");
+	refused(rec_quotas(0, 256 * MIB, 64, 8, 200000), -EINVAL, DEVIRT_REASON_SETTING_FAILED,
+		"quantum");
+	CHECK_QUOTAS(1, 0, 0, 0, 0);
+	CHECK_EQ(vfs(), 0);
+}
+
+TEST("a PF whose driver has no quotas can't give any")
+{
+	refused(rec_quotas(0, MIB, 0, 0, 0), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "vram");
+	refused(rec_quotas(0, 0, 1, 0, 0), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "contexts");
+	refused(rec_quotas(0, 0, 0, 1, 0), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "doorbells");
+	refused(rec_quotas(0, 0, 0, 0, 1), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "quantum");
+}

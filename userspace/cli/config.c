@@ -317,6 +317,11 @@ static int vf_key(struct parser *p, const char *key, const char *text)
 	}
 	if (!strcmp(key, "irqs"))
 		return irqs_key(p, text);
+	if (!strcmp(key, "vgpu-type")) {
+		p->device->vgpu_line = p->line;
+		return setting_card_type(&p->device->settings, text) ||
+		       text_key(p, key, text, &p->device->vgpu);
+	}
 	ret = setting_take(&p->device->settings, key, text, &wanted);
 	return ret ? ret : refuse(p, p->line, NULL, "%s=%s: %s is wanted", key, text, wanted);
 }
@@ -425,7 +430,8 @@ static const struct section {
 	{ "partition", false, partition_key, "description" },
 	{ "device", true, device_key, "address, irqs" },
 	{ "vf", true, vf_key,
-	  "pf, index, pool, irqs, mac, vlan, qos, spoof-check, trust, min-rate, max-rate, link" },
+	  "pf, index, pool, irqs, mac, vlan, qos, spoof-check, trust, min-rate, max-rate, link, "
+	  "queues, vectors, vgpu-type, vram, contexts, doorbells, quantum" },
 	{ "mdev", true, mdev_key, "parent, type, memory-at-least, uuid" },
 	{ "cpus", false, cpus_key,
 	  "count, cores, cpus, threads, emulator, emulator-cpus, near, node, share-core, latency, min-frequency" },
@@ -868,6 +874,7 @@ void config_free(struct config *config)
 		return;
 	for (size_t i = 0; i < config->device_count; i++) {
 		free(config->devices[i].netif);
+		free(config->devices[i].vgpu);
 		free(config->devices[i].parent);
 		free(config->devices[i].type);
 	}

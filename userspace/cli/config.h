@@ -24,6 +24,8 @@
  * @pool: vf: how many to make, 0: all
  * @pool_line: where that was said
  * @settings: vf: what it shall be
+ * @vgpu: vf: name of the vGPU type, to be resolved; NULL if it was a number
+ * @vgpu_line: where that was said
  * @irq: where its interrupts shall be handled
  * @irq_is_vcpu: irq.cpu is a vCPU's number, not a CPU's
  * @irq_line: where that was said
@@ -48,6 +50,8 @@ struct config_device {
 	uint32_t pool;
 	int pool_line;
 	struct devirt_vf_settings settings;
+	char *vgpu;
+	int vgpu_line;
 	struct devirt_irq irq;
 	bool irq_is_vcpu;
 	int irq_line;

@@ -37,6 +37,40 @@ static unsigned int free_vfs(const struct devirt_device *device, const struct he
 	return device->vfs > leased ? device->vfs - leased : 0;
 }
 
+/* What graphics cards offer their VFs, below the table. */
+static void print_types(const struct devirt_device *device)
+{
+	struct devirt_vgpu_type *types;
+	char addr[DEVIRT_ADDR_TEXT];
+	size_t count;
+
+	if (!device->vfs || devirt_vgpu_types(&device->addr, &types, &count))
+		return;
+	for (size_t i = 0; i < count; i++)
+		printf("%s %s: vgpu-type=%u, %s\n", i ? "   " : "VFs of",
+		       devirt_addr_format(&device->addr, addr), types[i].id, types[i].name);
+	free(types);
+}
+
+static struct json_object *json_types(const struct devirt_device *device)
+{
+	struct json_object *array = json_object_new_array(), *one;
+	struct devirt_vgpu_type *types = NULL;
+	size_t count = 0;
+
+	if (device->vfs)
+		devirt_vgpu_types(&device->addr, &types, &count);
+	for (size_t i = 0; i < count; i++) {
+		one = json_object_new_object();
+		json_object_object_add(one, "id", json_object_new_int64(types[i].id));
+		json_object_object_add(one, "name", json_text(types[i].name));
+		json_object_object_add(one, "vfs", json_object_new_int64(types[i].vfs));
+		json_object_array_add(array, one);
+	}
+	free(types);
+	return array;
+}
+
 static void print_table(const struct devirt_device *devices, size_t count,
 			const struct held *held)
 {
@@ -87,6 +121,8 @@ static void print_table(const struct devirt_device *devices, size_t count,
 	table_print(table, stdout);
 	if (vfs)
 		printf("VFS: free, made, and how many there can be.\n");
+	for (size_t i = 0; i < count; i++)
+		print_types(&devices[i]);
 }
 
 /* "web 2, lab 1": which partitions have how many of a type; free(). NULL: none. */
@@ -210,6 +246,7 @@ static void print_json(const struct devirt_device *devices, size_t count,
 		json_object_object_add(one, "vfs", json_object_new_int(device->vfs));
 		json_object_object_add(one, "vfs_free",
 				       json_object_new_int(free_vfs(device, held)));
+		json_object_object_add(one, "vgpu_types", json_types(device));
 		json_object_object_add(one, "endpoint",
 				       json_object_new_boolean(device->is_endpoint));
 		json_object_object_add(one, "pf", device->is_vf ? json_addr(&device->pf) : NULL);

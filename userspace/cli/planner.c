@@ -277,6 +277,41 @@ static int plan_pools(struct plan *plan)
 	return 0;
 }
 
+/* A type's name means what the card's VFs call so, so there must be some. */
+static int plan_vgpu(struct plan *plan, const struct config_device *device,
+		     const struct devirt_pci_addr *pf, struct devirt_record *record)
+{
+	char *there = NULL, addr[DEVIRT_ADDR_TEXT];
+	struct devirt_vgpu_type *types = NULL;
+	unsigned int id = 0;
+	size_t count = 0;
+	int status;
+
+	if (!device->vgpu)
+		return 0;
+	if (!devirt_vgpu_type(pf, device->vgpu, &id)) {
+		record->vf.settings.gpu.type = id;
+		return 0;
+	}
+	devirt_vgpu_types(pf, &types, &count);
+	for (size_t i = 0; i < count; i++) {
+		char *longer;
+
+		if (asprintf(&longer, "%s%s%s", there ? there : "it offers ", there ? ", " : "",
+			     types[i].name) < 0)
+			break;
+		free(there);
+		there = longer;
+	}
+	free(types);
+	status = plan_fail(plan, device->vgpu_line,
+			   there ? there : "make its VFs first, or say the type's number",
+			   "vgpu-type=%s: no VF of %s offers that", device->vgpu,
+			   devirt_addr_format(pf, addr));
+	free(there);
+	return status;
+}
+
 static int plan_devices(struct plan *plan, bool vfs)
 {
 	bool is_host = devirt_topology_is_host(plan->topology);
@@ -306,6 +341,9 @@ static int plan_devices(struct plan *plan, bool vfs)
 		if (index >= 0 && vfs) {
 			plan->records.v[index].vf.irq = irq;
 			plan->records.v[index].vf.settings = device->settings;
+			status = plan_vgpu(plan, device, &addr, &plan->records.v[index]);
+			if (status)
+				return status;
 		} else if (index >= 0) {
 			plan->records.v[index].pci.irq = irq;
 		}

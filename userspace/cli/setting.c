@@ -113,13 +113,15 @@ int setting_take(struct devirt_vf_settings *settings, const char *key, const cha
 		}
 		return 0;
 	}
-	return -1;
+	return setting_card_take(settings, key, text, wanted);
 }
 
 const char *setting_conflict(const struct devirt_vf_settings *settings)
 {
 	const struct devirt_vf_net *net = &settings->net;
 
+	if (setting_card_conflict(settings->set))
+		return setting_card_conflict(settings->set);
 	/* that of other kinds is another part of the union */
 	if (!(settings->set & SETTING_NET) && settings->set)
 		return NULL;
@@ -166,6 +168,8 @@ char *setting_text(const struct devirt_vf_settings *settings)
 		return NULL;
 	if (settings->set & SETTING_NET)
 		net_text(file, settings->set, &settings->net);
+	else
+		setting_card_text(file, settings);
 	fclose(file);
 	if (text && size > 2)
 		memmove(text, text + 2, size - 1);
@@ -209,5 +213,7 @@ struct json_object *setting_json(const struct devirt_vf_settings *settings)
 	object = json_object_new_object();
 	if (settings->set & SETTING_NET)
 		net_json(object, settings->set, &settings->net);
+	else
+		setting_card_json(object, settings);
 	return object;
 }

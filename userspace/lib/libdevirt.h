@@ -294,6 +294,24 @@ DEVIRT_EXPORT int devirt_device_read(const struct devirt_pci_addr *addr,
 DEVIRT_EXPORT int devirt_device_list(struct devirt_device **devices, size_t *count);
 /** devirt_device_by_netif() - address of the function behind a network interface */
 DEVIRT_EXPORT int devirt_device_by_netif(const char *netif, struct devirt_pci_addr *addr);
+/**
+ * struct devirt_vgpu_type - a vGPU type that a card's VFs offer
+ * @id: the vendor's number of it
+ * @vfs: how many of the VFs that are there offer it now
+ * @name: the vendor's name of it
+ */
+struct devirt_vgpu_type {
+	uint32_t id;
+	uint32_t vfs;
+	char name[64];
+};
+
+/** devirt_vgpu_types() - those that a PF's VFs offer now, by number; @types: free() */
+DEVIRT_EXPORT int devirt_vgpu_types(const struct devirt_pci_addr *pf,
+				    struct devirt_vgpu_type **types, size_t *count);
+/** devirt_vgpu_type() - number of a type, by its name or the last word of that */
+DEVIRT_EXPORT int devirt_vgpu_type(const struct devirt_pci_addr *pf, const char *name,
+				   unsigned int *id);
 /** devirt_device_vf() - address of VF @index. Return: -ENODEV if it isn't there. */
 DEVIRT_EXPORT int devirt_device_vf(const struct devirt_pci_addr *pf, unsigned int index,
 				   struct devirt_pci_addr *addr);

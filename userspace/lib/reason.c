@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "libdevirt.h"
+#include "reason_card.h"
 #include "sysfs.h"
 
 /* What the explanation of one record is put together from. */
@@ -465,7 +466,10 @@ static void explain_vf(struct explanation *e)
 	case DEVIRT_REASON_SETTING_KIND:
 	case DEVIRT_REASON_SETTING_VALUE:
 	case DEVIRT_REASON_SETTING_FAILED:
-		explain_setting(e, pf);
+	case DEVIRT_REASON_VGPU_TYPE:
+	case DEVIRT_REASON_VGPU_FULL:
+		if (!dv_explain_card(e->record, e->what, e->detail, e->message, e->remedy))
+			explain_setting(e, pf);
 		break;
 	case DEVIRT_REASON_POOL_BUSY:
 		pool_busy(e, pf);

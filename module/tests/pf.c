@@ -179,7 +179,7 @@ static int test_add_netdev(struct pci_dev *pdev, struct test_pf *pf, int i)
 	SET_NETDEV_DEV(ndev, &pdev->dev);
 	ndev->netdev_ops = i < 2 ? &test_ops : &test_other_ops;
 	ndev->dev_port = i < 2 && netdevs > 1 ? 1 - i : 0;
-	snprintf(ndev->name, sizeof(ndev->name), "devirt%d", i);
+	strscpy(ndev->name, "devirt%d", sizeof(ndev->name));
 	eth_hw_addr_random(ndev);
 	err = register_netdev(ndev);
 	if (err)

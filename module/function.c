@@ -560,9 +560,13 @@ static int devirt_function_let(struct devirt_resource *res, struct devirt_functi
 
 	if (devirt_function_shut(fn->pdev, &shut))
 		return -EAGAIN;
-	if (!devirt_function_has(fn->pdev, fn->kept))
+	if (!devirt_function_has(fn->pdev, fn->kept)) {
 		devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
 			     .detail = "rebound");
+		/* Another one, by an admin or by udev, which has just loaded it. */
+		if (!devirt_function_has(fn->pdev, fn->driver))
+			device_release_driver(&fn->pdev->dev);
+	}
 	devirt_vfset_unset(fn->vfset);
 	devirt_function_unkeep(fn);
 	devirt_function_reopen(fn->pdev, shut);

@@ -283,6 +283,23 @@ TEST("the vendor's driver leaves while the VF is leased: that is told, and nothi
 	close(part);
 }
 
+TEST("another driver has the VF when the lease ends: its own gets it back")
+{
+	int part;
+
+	card();
+	REQUIRE_EQ(set_vfs(1), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(0)), DRIVER)));
+	part = lease("rebound", rec_vgpu(0, 1102));
+	command("modprobe igbvf");
+	REQUIRE_EQ(pci_bind(vf_addr(0), "igbvf"), 0);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK(told(part, DEVIRT_EVENT_DRIFT, "rebound"));
+	CHECK_STR(pci_driver(vf_addr(0)), DRIVER);
+	close(part);
+	command("modprobe -r igbvf");
+}
+
 TEST("a VF whose driver has no types can't have one")
 {
 	refused(rec_vgpu(0, 1101), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "vgpu-type");

@@ -15,6 +15,7 @@
 
 #include "lease.h"
 #include "minivm.h"
+#include "nvme.h"
 #include "tap.h"
 
 #define KILLS		201
@@ -50,6 +51,7 @@ static void reset(void)
 {
 	/* Before the first look at the host. */
 	command("modprobe mbochs");
+	nvme_share(NVME);
 	if (file_number("/sys/bus/pci/devices/" IGB "/sriov_numvfs") > 0)
 		file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_numvfs");
 	file_write("1", "/sys/bus/pci/devices/" IGB "/sriov_drivers_autoprobe");
@@ -58,6 +60,29 @@ static void reset(void)
 static void __attribute__((constructor)) set_up(void)
 {
 	tap_reset = reset;
+}
+
+/* A VF with an address and a VLAN of its own. */
+static struct devirt_record rec_net(int n)
+{
+	struct devirt_record rec = rec_vf(IGB, n, 0);
+
+	rec.vf.settings.set = DEVIRT_VF_SET_MAC | DEVIRT_VF_SET_VLAN | DEVIRT_VF_SET_TRUST;
+	memcpy(rec.vf.settings.net.mac, "\x52\x54\x00\x0a\x00", 5);
+	rec.vf.settings.net.mac[5] = n;
+	rec.vf.settings.net.vlan = 10 + n;
+	rec.vf.settings.net.trust = 1;
+	return rec;
+}
+
+static struct devirt_record rec_queues(void)
+{
+	struct devirt_record rec = rec_vf(NVME, DEVIRT_VF_ANY, 2);
+
+	rec.vf.settings.set = DEVIRT_VF_SET_QUEUES | DEVIRT_VF_SET_VECTORS;
+	rec.vf.settings.nvme.queues = 3;
+	rec.vf.settings.nvme.vectors = 2;
+	return rec;
 }
 
 /* All kinds, each runner its own things; what takes long only now and then. */
@@ -70,15 +95,15 @@ static void describe(struct runner *runner, int batch)
 		runner->recs[count++] = rec_cpu(2 + 2 * n, DEVIRT_ROLE_VCPU, 0);
 		runner->recs[count++] = rec_cpu(3 + 2 * n, DEVIRT_ROLE_EMULATOR, 0);
 	}
-	runner->recs[count++] = rec_vf(IGB, n, 0);
+	runner->recs[count++] = rec_net(n);
 	if (n == 0)
 		runner->recs[count++] = rec_pci(EDU);
 	if (n == 2)
 		runner->recs[count++] = rec_mdev("mbochs", "mbochs-small", NULL);
 	if (n == 1 && batch % 8 == 1)
 		runner->recs[count++] = rec_pci(DISK);
-	if (n == 2 && batch % 10 == 2)
-		runner->recs[count++] = rec_vf(NVME, DEVIRT_VF_ANY, 2);
+	if (n == 2 && batch % 5 == 2)
+		runner->recs[count++] = rec_queues();
 	runner->count = count;
 	runner->vfio = (batch + n) % 3 == 0;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""systemd as the machine's init: it makes a partition before the network is set up,
-one when its PF is plugged in, and boots on when one can't be made.
+"""systemd as the machine's init: it makes virtual functions ahead and a partition
+before the network is set up, others when their PF is plugged in, and boots on when one
+can't be made.
 
 Called with `prepare` before systemd starts."""
 import os
@@ -11,18 +12,21 @@ import sys
 sys.dont_write_bytecode = True
 from machine import Monitor
 # pylint: disable=wrong-import-order
-from e2e import PF, driver, exists, main, must, note, run, wait_until, write
+from e2e import PF, driver, exists, loads, main, must, note, run, wait_until, write
 
 # What is plugged into port 8 has this address.
 LATE = '0000:06:00.0'
+# And into port 9.
+LATER = '0000:07:00.0'
 # The root file system's.
 ROOT_DISK = '0000:00:18.0'
 
 FILES = {
-    'early': f'[vf nic]\npf={PF}\npool=1\n',
+    'early': f'[vf nic]\npf={PF}\n',
     'late': f'[vf nic]\npf={LATE}\npool=2\n',
     'taken': f'[device disk]\naddress={ROOT_DISK}\n',
 }
+VFS = f'{PF} 3  # enough for all\n{LATER} 2\n'
 # What sets up the network: in the order that devirt has to be before.
 NETWORK = '''[Unit]
 After=network-pre.target
@@ -40,8 +44,10 @@ def prepare():
     os.makedirs('/etc/devirt', exist_ok=True)
     for name, text in FILES.items():
         write(f'/etc/devirt/{name}.conf', text)
+    write('/etc/devirt/vfs.conf', VFS)
     write('/etc/systemd/system/setup-network.service', NETWORK)
-    units = [f'devirt@{name}' for name in (*FILES, 'unwritten')] + ['setup-network']
+    units = [f'devirt@{name}' for name in (*FILES, 'unwritten')]
+    units += ['devirt-vfs', 'setup-network']
     subprocess.run(['systemctl', 'enable', '--quiet', *units], check=True,
                    env={**os.environ, 'SYSTEMD_OFFLINE': '1'})
 
@@ -53,9 +59,15 @@ def show(unit):
 
 
 def state(name):
-    """A partition's unit in two words: "active exited"."""
-    unit = show(f'devirt@{name}.service')
+    """A partition's unit, or another, in two words: "active exited"."""
+    unit = show(name if '-' in name else f'devirt@{name}.service')
     return f'{unit["ActiveState"]} {unit["SubState"]}'
+
+
+def made(pf):
+    """How many VFs a PF has, and who has made them."""
+    found = loads(must('devirt', 'vfs', '--json', pf)) or {}
+    return found.get('vfs'), found.get('made_by')
 
 
 def entered(unit):
@@ -81,6 +93,12 @@ def booted(tap):
                                        'setup-network.service', 'multi-user.target')])
     tap.ok('0000:01:10.0' in journal('early'), 'the journal has what was leased',
            journal('early'))
+    tap.equal(made(PF), (3, 'ahead'), 'its PF has the VFs that are to be made ahead')
+    tap.ok(0 < entered('devirt-vfs.service') <= entered('devirt@early.service'),
+           'which come before partitions',
+           [entered('devirt-vfs.service'), entered('devirt@early.service')])
+    tap.equal((state('devirt-vfs.service'), show('devirt-vfs.service')['StatusText']),
+              ('active running', f'waits for {LATER}'), 'nothing waits for a PF that is missing')
 
 
 def failed(tap):
@@ -109,6 +127,11 @@ def arrives(tap):
     tap.equal(state('late'), 'active exited', 'the partition is made')
     tap.ok(exists('late') and driver('0000:06:10.0') == 'vfio-pci', 'and held')
     tap.ok('0000:06:10.0' in journal('late'), 'the journal says so', journal('late'))
+
+    tap.equal(monitor.plug('igb', 9, netdev='net9'), LATER, 'another PF is plugged in')
+    wait_until(lambda: state('devirt-vfs.service') != 'active running', 'the end of waiting')
+    tap.equal((state('devirt-vfs.service'), made(LATER)), ('active exited', (2, 'ahead')),
+              'and has its VFs')
 
     must('systemctl', 'stop', 'devirt@early', 'devirt@late')
     tap.ok(not exists('early') and not exists('late') and

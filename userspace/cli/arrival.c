@@ -110,10 +110,7 @@ static int next_event(int fd, long long until)
 	}
 }
 
-/* What is missing of @wanted, in words; NULL: nothing. @soon: it is there, and has
- * no driver yet, or will have another name.
- */
-static char *missing(const struct config_device *wanted, bool *soon)
+char *arrival_missing(const struct config_device *wanted, bool *soon)
 {
 	struct devirt_pci_addr addr = wanted->addr;
 	char text[DEVIRT_ADDR_TEXT], *words = NULL;
@@ -139,7 +136,7 @@ static char *missing(const struct config_device *wanted, bool *soon)
 	return words;
 }
 
-int arrival_wait(const struct config *config)
+int arrival_wait(const char *who, arrival_look *look, void *data)
 {
 	long long until = now_ms() + opt.max_wait * 1000LL;
 	bool told = false;
@@ -151,15 +148,13 @@ int arrival_wait(const struct config *config)
 			    "the kernel's events can't be heard: %s", strerror(errno));
 	for (;;) {
 		bool soon = true;
-		char *what = NULL;
+		char *what = look(data, &soon);
 
-		for (size_t i = 0; i < config->device_count && !what; i++)
-			what = missing(&config->devices[i], &soon);
 		if (!what)
 			break;
 		if (!told && (!soon || now_ms() >= until)) {
 			arrival_notify("READY=1\nSTATUS=waits for %s", what);
-			warn("partition '%s' waits for %s", config->name, what);
+			warn("%s waits for %s", who, what);
 			told = true;
 		}
 		free(what);

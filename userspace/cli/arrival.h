@@ -5,13 +5,21 @@
 
 #include "config.h"
 
-/* Waits until all functions that the partition asks for are there, those of which
- * VFs are wanted with a driver; for as long as it takes. Started by systemd (with
- * Type=notify) it says that the boot can go on when one isn't there, or when one
- * that is has no driver after opt.max_wait seconds. Returns 0, or the exit status
- * after telling what failed.
+/* What is missing of a function that is wanted, in words, to be freed; NULL: nothing.
+ * One of which VFs are wanted needs a driver. @soon is set: it is there, and has no
+ * driver yet, or will have another name.
  */
-int arrival_wait(const struct config *config);
+char *arrival_missing(const struct config_device *wanted, bool *soon);
+
+/* What is missing of all, as above; called again after each change. */
+typedef char *arrival_look(void *data, bool *soon);
+
+/* Waits until nothing is missing of what @who wants, for as long as it takes. Started
+ * by systemd (with Type=notify) it says that the boot can go on when something isn't
+ * there, or when all that is missing would come soon and hasn't after opt.max_wait
+ * seconds. Returns 0, or the exit status after telling what failed.
+ */
+int arrival_wait(const char *who, arrival_look *look, void *data);
 /* Tells systemd, where that has started this, e.g. "READY=1\nSTATUS=...". */
 void arrival_notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

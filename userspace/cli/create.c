@@ -30,6 +30,25 @@ static bool signal_came(void)
 	       (sigismember(&signals, SIGTERM) || sigismember(&signals, SIGINT));
 }
 
+/* The first function that isn't there. */
+static char *look(void *data, bool *soon)
+{
+	const struct config *config = data;
+	char *what = NULL;
+
+	for (size_t i = 0; i < config->device_count && !what; i++)
+		what = arrival_missing(&config->devices[i], soon);
+	return what;
+}
+
+static int wait_for_functions(struct config *config)
+{
+	char who[DEVIRT_NAME_MAX + 16];
+
+	snprintf(who, sizeof(who), "partition '%s'", config->name);
+	return arrival_wait(who, look, config);
+}
+
 static int create(int argc, char **argv)
 {
 	int device, partition, status;
@@ -46,7 +65,7 @@ static int create(int argc, char **argv)
 		goto out_config;
 	status = lease_check_name(device, config->name);
 	if (!status && opt.arrive)
-		status = arrival_wait(config);
+		status = wait_for_functions(config);
 	if (!status)
 		status = plan_make(&plan, config, device);
 	if (status)

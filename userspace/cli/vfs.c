@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "arrival.h"
 #include "cli.h"
 #include "held.h"
 
@@ -232,39 +233,128 @@ static int size_pool(int device, const char *text, unsigned int count, struct pr
 	return ret < 0 ? fail_pool(device, ret, &pool, problem) : EXIT_OK;
 }
 
-/* All that the file says. What is refused doesn't keep the rest from being made. */
-static int size_all(int device)
-{
-	char *text = NULL, pf[64], number[16], more[2];
-	int line = 0, status = EXIT_OK, ret;
+/* A line of the file: how many VFs a PF shall have. */
+struct wanted {
+	char pf[64];
 	unsigned int count;
+	int line;
+	bool done;
+};
+
+struct all {
+	int device;
+	int status;
+	size_t count;
+	struct wanted *list;
+};
+
+/* What is refused doesn't keep the rest from being made. */
+static void failed(struct all *all, int status)
+{
+	if (!all->status)
+		all->status = status;
+}
+
+/* Returns 0, or the exit status if there is nothing to be made of it at all. */
+static int read_conf(struct all *all)
+{
+	char *text = NULL, number[16], more[2];
+	struct wanted one = { 0 }, *list;
 	size_t space = 0;
 	FILE *file;
+	int ret;
 
 	file = fopen(VFS_CONF, "re");
 	if (!file && errno == ENOENT)
-		return EXIT_OK;
+		return 0;
 	if (!file)
 		return fail(EXIT_USAGE, &(struct problem){ .error = errno }, "%s: %s", VFS_CONF,
 			    strerror(errno));
 	while (getline(&text, &space, file) > 0) {
-		struct problem problem = { .file = VFS_CONF, .line = ++line };
-
+		one.line++;
 		text[strcspn(text, "#\n")] = '\0';
-		ret = sscanf(text, " %63s %15s %1s", pf, number, more);
+		ret = sscanf(text, " %63s %15s %1s", one.pf, number, more);
 		if (ret <= 0)
 			continue;
-		if (ret != 2 || !take_count(number, &count))
-			ret = fail(EXIT_USAGE, &problem,
-				   "a PF and how many VFs it shall have are wanted, such as 'eth2 4'");
-		else
-			ret = size_pool(device, pf, count, &problem);
-		if (ret && !status)
-			status = ret;
+		if (ret != 2 || !take_count(number, &one.count)) {
+			failed(all, fail(EXIT_USAGE,
+					 &(struct problem){ .file = VFS_CONF, .line = one.line },
+					 "a PF and how many VFs it shall have are wanted, such as 'eth2 4'"));
+			continue;
+		}
+		list = realloc(all->list, (all->count + 1) * sizeof(*list));
+		if (!list) {
+			failed(all, fail(EXIT_REFUSED, &(struct problem){ .error = ENOMEM },
+					 "%s: out of memory", VFS_CONF));
+			break;
+		}
+		all->list = list;
+		list[all->count++] = one;
 	}
 	free(text);
 	fclose(file);
-	return status;
+	return 0;
+}
+
+static void size_one(struct all *all, struct wanted *one)
+{
+	struct problem problem = { .file = VFS_CONF, .line = one->line };
+	int status;
+
+	status = size_pool(all->device, one->pf, one->count, &problem);
+	if (status)
+		failed(all, status);
+	one->done = true;
+}
+
+/* Makes those whose PF is there. What is missing of another: rather of one that
+ * won't be there soon.
+ */
+static char *look(void *data, bool *soon)
+{
+	struct all *all = data;
+	char *missing = NULL;
+
+	*soon = true;
+	for (size_t i = 0; i < all->count; i++) {
+		struct config_device pf = { .is_vf = true };
+		struct wanted *one = &all->list[i];
+		bool comes;
+		char *what;
+
+		if (one->done)
+			continue;
+		if (devirt_addr_parse(one->pf, &pf.addr))
+			pf.netif = one->pf;
+		what = arrival_missing(&pf, &comes);
+		if (!what) {
+			size_one(all, one);
+		} else if (!missing || (*soon && !comes)) {
+			free(missing);
+			missing = what;
+			*soon = comes;
+		} else {
+			free(what);
+		}
+	}
+	return missing;
+}
+
+/* All that the file says. */
+static int size_all(int device)
+{
+	struct all all = { .device = device };
+	int status;
+
+	status = read_conf(&all);
+	if (!status && opt.arrive) {
+		status = arrival_wait(VFS_CONF, look, &all);
+		arrival_notify("READY=1\nSTATUS=made");
+	}
+	for (size_t i = 0; !status && !opt.arrive && i < all.count; i++)
+		size_one(&all, &all.list[i]);
+	free(all.list);
+	return status ? status : all.status;
 }
 
 static int vfs(int argc, char **argv)
@@ -276,6 +366,8 @@ static int vfs(int argc, char **argv)
 
 	if (opt.conf && argc)
 		return fail_usage("--conf has it all from " VFS_CONF);
+	if (opt.arrive && !opt.conf)
+		return fail_usage("--arrive is about what " VFS_CONF " says: with --conf");
 	if (!opt.conf && (argc < 1 || argc > 2))
 		return fail_usage("%s", argc ? "a PF and a number, no more" : "which PF?");
 	if (argc == 2 && !take_count(argv[1], &count))
@@ -297,7 +389,7 @@ static int vfs(int argc, char **argv)
 	return status;
 }
 
-static const char *const options[] = { "--json", "--conf", NULL };
+static const char *const options[] = { "--json", "--conf", "--arrive", "--wait=", NULL };
 
 const struct command command_vfs = {
 	.name = "vfs",

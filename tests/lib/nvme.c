@@ -133,9 +133,15 @@ int nvme_share(const char *pf)
 	close(fd);
 	if (ret || (!shares[NVME_QUEUES].primary && !shares[NVME_VECTORS].primary))
 		return ret;
-	ret = file_write("1", "/sys/bus/pci/devices/%s/reset", pf);
-	pci_child(pf, "nvme", "nvme", name, sizeof(name));
+	/* Without its driver: what that does about a reset lockdep doesn't like on 6.12. */
+	ret = pci_bind(pf, NULL);
+	if (!ret)
+		ret = file_write("1", "/sys/bus/pci/devices/%s/reset", pf);
+	if (!ret)
+		ret = pci_bind(pf, "nvme");
 	for (tries = 0; !ret && tries < 1000; tries++) {
+		state[0] = '\0';
+		pci_child(pf, "nvme", "nvme", name, sizeof(name));
 		file_read(state, sizeof(state), "/sys/class/nvme/%s/state", name);
 		if (!strncmp(state, "live", 4))
 			return 0;

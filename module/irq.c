@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A leased device's interrupts: where each of its vectors is handled, and how
- * many were.
+ * A leased device's interrupts: where each of its vectors is handled. How many were
+ * is irq_count.c's.
  *
  * A VMM gets and frees vectors by VFIO_DEVICE_SET_IRQS, and again whenever the
  * guest reloads its driver. user.c sees each such call, and when it is done, all
@@ -24,7 +24,6 @@
 #include <linux/irqdesc.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
-#include <linux/rculist.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/spinlock.h>
@@ -39,95 +38,14 @@
 #include "hook.h"
 #include "hostirq.h"
 #include "irq.h"
+#include "irq_count.h"
 #include "kvm.h"
 #include "partition.h"
 #include "resource.h"
 
-/* Of a vector: on no CPU of the partition. */
-#define DEVIRT_HOME_NONE	(-1)
 /* The most that a device without MSI-X can have. */
 #define DEVIRT_MSI_MAX		32
 
-/**
- * struct devirt_home - a CPU that vectors belong on
- * @vcpu: the vCPU that runs there
- * @cpu: the CPU
- * @here: interrupts of its vectors that were handled on it
- * @away: and those that were handled elsewhere
- */
-struct devirt_home {
-	u32 vcpu;
-	u32 cpu;
-	u64 here;
-	u64 away;
-};
-
-/**
- * struct devirt_vector - one of a device's interrupts
- * @irq: its number in the host; 0: there is none now
- * @home: index into the homes, or DEVIRT_HOME_NONE
- * @token: the VMM's eventfd for it, which KVM knows it by; only compared
- * @seen: how often it had been handled when it was counted last
- * @seen_here: and how often on its home
- * @now: the number that it has by now
- * @want: the home that it should have by now
- */
-struct devirt_vector {
-	unsigned int irq;
-	int home;
-	const void *token;
-	unsigned int now;
-	int want;
-	u32 seen;
-	u32 seen_here;
-};
-
-/**
- * struct devirt_irqs - the interrupts of one leased function
- * @entry: in all_irqs
- * @part: whose; the caller has a reference
- * @pdev: the function; the caller has a reference
- * @index: of its record
- * @policy: DEVIRT_IRQ_*
- * @lock: guards what follows; outside of hook.c's, and of all of VFIO's
- * @stopped: it is being given back, so nothing is placed any more
- * @watching: changes of KVM's routing are noticed
- * @type: VFIO_PCI_*_IRQ_INDEX that the tokens are for
- * @line: the legacy line that is placed, or 0
- * @placed: how many vectors are
- * @loose: what those that are placed had before
- * @routes: room to look for vCPUs, @max of them
- * @max: vectors that it can have
- * @count_lock: guards @changing, the vectors and the counts in @homes; any context
- * @changing: so many calls are under way that may free vectors
- * @vectors: @max of them; written with @lock held as well
- * @count: of homes
- * @homes: of vectors, in the order in which they take turns
- */
-struct devirt_irqs {
-	struct list_head entry;
-	struct devirt_partition *part;
-	struct pci_dev *pdev;
-	u32 index;
-	u32 policy;
-	struct mutex lock;
-	bool stopped;
-	bool watching;
-	u32 type;
-	unsigned int line;
-	unsigned int placed;
-	cpumask_var_t loose;
-	struct devirt_route *routes;
-	u32 max;
-	raw_spinlock_t count_lock;
-	unsigned int changing;
-	struct devirt_vector *vectors;
-	u32 count;
-	struct devirt_home homes[] __counted_by(count);
-};
-
-static LIST_HEAD(all_irqs);
-static DEFINE_SPINLOCK(all_irqs_lock);
 /* Numbers of leased devices' interrupts; the entry is the struct devirt_irqs. */
 static DEFINE_XARRAY(leased_irqs);
 
@@ -251,17 +169,6 @@ void devirt_irqs_free(struct devirt_irqs *irqs)
 }
 
 /**
- * devirt_irqs_add - from now on they are counted
- * @irqs: the interrupts
- */
-void devirt_irqs_add(struct devirt_irqs *irqs)
-{
-	spin_lock(&all_irqs_lock);
-	list_add_tail_rcu(&irqs->entry, &all_irqs);
-	spin_unlock(&all_irqs_lock);
-}
-
-/**
  * devirt_irqs_remove - undo devirt_irqs_add()
  * @irqs: the interrupts
  */
@@ -269,129 +176,12 @@ void devirt_irqs_remove(struct devirt_irqs *irqs)
 {
 	u32 i;
 
-	spin_lock(&all_irqs_lock);
-	list_del_rcu(&irqs->entry);
-	spin_unlock(&all_irqs_lock);
+	devirt_irqs_uncount(irqs);
 	/* Numbers that somebody kept us from looking at. */
 	for (i = 0; i < irqs->max; i++) {
 		if (irqs->vectors[i].irq)
 			xa_cmpxchg(&leased_irqs, irqs->vectors[i].irq, irqs, NULL, 0);
 	}
-}
-
-/* ----------------------------------------------------------------- counting */
-
-/* How often an interrupt was handled, and on a CPU; false if it is gone. */
-static bool devirt_irq_handled(unsigned int irq, unsigned int cpu, u32 *total, u32 *here)
-{
-	struct irq_data *data;
-
-	rcu_read_lock();
-	data = irq_get_irq_data(irq);
-	if (data) {
-		/* In this order: it is counted on the CPU first. */
-		*total = READ_ONCE(irq_data_to_desc(data)->tot_count);
-		*here = irq_desc_kstat_cpu(irq_data_to_desc(data), cpu);
-	}
-	rcu_read_unlock();
-	return data;
-}
-
-/* Add to its home's counts what came since the last time. */
-static void devirt_vector_count(struct devirt_irqs *irqs, struct devirt_vector *vec)
-{
-	struct devirt_home *home;
-	u32 total, here, all, some;
-
-	lockdep_assert_held(&irqs->count_lock);
-	if (!vec->irq || vec->home == DEVIRT_HOME_NONE)
-		return;
-	home = &irqs->homes[vec->home];
-	if (!devirt_irq_handled(vec->irq, home->cpu, &total, &here))
-		return;
-	all = total - vec->seen;
-	/* One that came between the two looks is for the next time. */
-	some = min(here - vec->seen_here, all);
-	home->here += some;
-	home->away += all - some;
-	vec->seen = total;
-	vec->seen_here += some;
-}
-
-static void devirt_irqs_count_all(struct devirt_irqs *irqs)
-{
-	u32 i;
-
-	for (i = 0; i < irqs->max; i++)
-		devirt_vector_count(irqs, &irqs->vectors[i]);
-}
-
-/**
- * devirt_irqs_changing - vectors may be freed now
- * @irqs: the interrupts
- *
- * They are counted as long as they have their numbers, and not again before
- * devirt_irqs_changed(). Any context.
- */
-void devirt_irqs_changing(struct devirt_irqs *irqs)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&irqs->count_lock, flags);
-	if (!irqs->changing++)
-		devirt_irqs_count_all(irqs);
-	raw_spin_unlock_irqrestore(&irqs->count_lock, flags);
-}
-
-/**
- * devirt_irqs_changed - it is known which vectors there are
- * @irqs: the interrupts
- * @changes: so many calls of devirt_irqs_changing() are over
- *
- * Any context.
- */
-void devirt_irqs_changed(struct devirt_irqs *irqs, unsigned int changes)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&irqs->count_lock, flags);
-	irqs->changing -= changes;
-	raw_spin_unlock_irqrestore(&irqs->count_lock, flags);
-}
-
-/**
- * devirt_irq_count - how many interrupts belonged on a CPU
- * @part: the partition whose devices they are of
- * @cpu: the CPU
- * @home: those that were handled on it
- * @away: those that were handled elsewhere
- *
- * All since they were leased, also of vectors that are gone. Any context.
- */
-void devirt_irq_count(struct devirt_partition *part, unsigned int cpu, u64 *home, u64 *away)
-{
-	struct devirt_irqs *irqs;
-	unsigned long flags;
-	u32 i;
-
-	*home = 0;
-	*away = 0;
-	rcu_read_lock();
-	list_for_each_entry_rcu(irqs, &all_irqs, entry) {
-		if (irqs->part != part)
-			continue;
-		raw_spin_lock_irqsave(&irqs->count_lock, flags);
-		if (!irqs->changing)
-			devirt_irqs_count_all(irqs);
-		for (i = 0; i < irqs->count; i++) {
-			if (irqs->homes[i].cpu != cpu)
-				continue;
-			*home += irqs->homes[i].here;
-			*away += irqs->homes[i].away;
-		}
-		raw_spin_unlock_irqrestore(&irqs->count_lock, flags);
-	}
-	rcu_read_unlock();
 }
 
 /**

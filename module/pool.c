@@ -9,11 +9,12 @@
  *
  * What can happen to a PF while VFs of it are leased: drivers that know of assigned
  * VFs refuse to remove them, and leave them where they are when they go themselves.
- * When the driver is back, it is shown its VFs, and they are set anew. A PF that is
- * removed leaves its VFs behind too; they are removed when the last lease ends, and
- * until then no driver gets a PF that comes back in its place. Other drivers remove
- * their VFs nevertheless, and VFIO then waits, with locks held, for who uses them: so
- * that isn't for ever, that process is ended if it doesn't let go after a while.
+ * A driver that comes back and overlooks them is shown them, and they are set anew.
+ * A PF that is removed leaves its VFs behind too; they are removed when the last lease
+ * ends, and until then no driver gets a PF that comes back in its place. Other drivers
+ * remove their VFs nevertheless, and VFIO then waits, with locks held, for who uses
+ * them: so that isn't for ever, that process is ended if it doesn't let go after a
+ * while.
  */
 #define pr_fmt(fmt) "devirt: " fmt
 
@@ -415,11 +416,11 @@ static void devirt_pool_work(struct work_struct *work)
 			pci_warn(pool->pf, "devirt: its %u VFs can't be made again: %d\n",
 				 pool->size, res.rec.error);
 		/*
-		 * Not every driver looks for VFs that were there before it (igb only
-		 * if its parameter says so). One that has found them, or can't take
-		 * them over, does nothing or refuses.
+		 * Not every driver looks for VFs that were there before it: igb only
+		 * if its parameter says so. One that has found them isn't asked, as
+		 * some would take down what they have.
 		 */
-		if (count)
+		if (count && devirt_net_overlooks(pool->pf))
 			devirt_pool_configure(pool, count);
 		list_for_each_entry(vf, &pool->leased, entry)
 			devirt_vfset_again(vf->fn->vfset);

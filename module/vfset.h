@@ -74,6 +74,8 @@ void devirt_vfset_unset(struct devirt_vfset *vs);
 void devirt_vfset_drop(struct devirt_vfset *vs);
 bool devirt_vfset_keeps(struct devirt_vfset *vs);
 
+bool devirt_net_overlooks(struct pci_dev *pf);
+
 int devirt_vfset_refuse(struct devirt_vfset *vs, u32 reason, int err, u32 bit);
 int devirt_vfset_limit(struct devirt_vfset *vs, u32 bit, u64 limit);
 

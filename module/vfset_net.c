@@ -127,6 +127,26 @@ static int devirt_net_config(struct net_device *ndev, u32 index, struct ifla_vf_
 	return ndev->netdev_ops->ndo_get_vf_config(ndev, index, info);
 }
 
+/**
+ * devirt_net_overlooks - doesn't a PF's driver know of its VFs?
+ * @pf: the PF, which has some
+ *
+ * May sleep; takes rtnl, and so not under the device's lock. Return: true if it is a
+ * network card's driver that has nothing to say of the first one.
+ */
+bool devirt_net_overlooks(struct pci_dev *pf)
+{
+	struct net_device *ndev = devirt_net_lock(pf);
+	struct ifla_vf_info info;
+	int err;
+
+	if (!ndev)
+		return false;
+	err = devirt_net_config(ndev, 0, &info);
+	devirt_net_unlock(ndev);
+	return err == -EINVAL;
+}
+
 /* Bring one setting of a VF to what @info says. */
 static int devirt_net_apply(struct net_device *ndev, u32 index, u32 bit,
 			    struct ifla_vf_info *info)

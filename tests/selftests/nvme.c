@@ -5,9 +5,9 @@
 #include <poll.h>
 
 #include "device.h"
-#include "lease.h"
 #include "nvme.h"
-#include "tap.h"
+#include "one.h"
+#include "pf.h"
 
 /* Of tests/vm/machines/default. */
 #define QUEUES		12
@@ -15,30 +15,16 @@
 #define VECTORS		8
 #define VECTORS_MOST	4
 
-static long vfs(void)
-{
-	return file_number("/sys/bus/pci/devices/" NVME "/sriov_numvfs");
-}
-
-/* Without a driver of the host: it would find most of them off line. */
-static int set_vfs(int count)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", count);
-	return file_write(text, "/sys/bus/pci/devices/" NVME "/sriov_numvfs");
-}
-
 static void reset(void)
 {
 	int fd, index;
 
 	pci_bind(NVME, "nvme");
 	fd = nvme_open(NVME);
-	if (fd >= 0 && vfs() > 0) {
+	if (fd >= 0 && pf_vfs(NVME) > 0) {
 		for (index = 0; index < NVME_VFS; index++)
 			nvme_assign(fd, index, 0, 0, false);
-		set_vfs(0);
+		pf_set_vfs(NVME, 0);
 	}
 	close(fd);
 	command("udevadm settle");
@@ -50,6 +36,7 @@ static void __attribute__((constructor)) set_up(void)
 
 	if (err)
 		printf("# the PF keeps what can be shared: %d\n", err);
+	/* A driver of the host would find most VFs off line. */
 	file_write("0", "/sys/bus/pci/devices/" NVME "/sriov_drivers_autoprobe");
 	tap_reset = reset;
 }
@@ -66,25 +53,6 @@ static struct devirt_record rec_nvme(unsigned int index, unsigned int queues,
 	rec.vf.settings.nvme.queues = queues;
 	rec.vf.settings.nvme.vectors = vectors;
 	return rec;
-}
-
-static int lease(const char *name, struct devirt_record rec)
-{
-	int part = lease_new(name, &rec, 1);
-
-	REQUIRE(part >= 0, "%s: %s, reason %u, \"%s\"", name, strerror(-part), rec.reason,
-		rec.detail);
-	return part;
-}
-
-static void refused(struct devirt_record rec, int err, unsigned int reason, const char *detail)
-{
-	int part = lease_create("refused");
-
-	CHECK_EQ(lease_apply(part, 0, &rec, 1, NULL), err);
-	CHECK_EQ(rec.reason, reason);
-	CHECK_STR(rec.detail, detail);
-	close(part);
 }
 
 /* What a VF's controller is, as the PF's tells. */
@@ -117,35 +85,35 @@ TEST("a VF of a pool that the lease makes is on line with what it asks for, and 
 {
 	int fd = nvme_open(NVME), part;
 
-	part = lease("made", rec_nvme(1, 4, 3));
+	part = lease_of("made", rec_nvme(1, 4, 3));
 	CHECK_VF(fd, 0, false, 0, 0);
 	CHECK_VF(fd, 1, true, 4, 3);
 	close(part);
 	CHECK_VF(fd, 1, false, 0, 0);
-	CHECK_EQ(vfs(), 0);
+	CHECK_EQ(pf_vfs(NVME), 0);
 }
 
 TEST("a VF returns to exactly what an admin gave it, on line or not")
 {
 	int fd = nvme_open(NVME), part;
 
-	REQUIRE_EQ(set_vfs(2), 0);
+	REQUIRE_EQ(pf_set_vfs(NVME, 2), 0);
 	REQUIRE_EQ(nvme_assign(fd, 0, 3, 2, false), 0);
 	REQUIRE_EQ(nvme_assign(fd, 1, 5, 1, true), 0);
-	part = lease("less", rec_nvme(0, 2, 1));
+	part = lease_of("less", rec_nvme(0, 2, 1));
 	CHECK_VF(fd, 0, true, 2, 1);
 	CHECK_VF(fd, 1, true, 5, 1);
 	close(part);
 	CHECK_VF(fd, 0, false, 3, 2);
-	part = lease("more", rec_nvme(1, 6, 4));
+	part = lease_of("more", rec_nvme(1, 6, 4));
 	CHECK_VF(fd, 1, true, 6, 4);
 	close(part);
 	CHECK_VF(fd, 1, true, 5, 1);
 	/* One setting says nothing of the other, but it has to work. */
-	part = lease("queues", rec_nvme(0, 4, 0));
+	part = lease_of("queues", rec_nvme(0, 4, 0));
 	CHECK_VF(fd, 0, true, 4, 2);
 	close(part);
-	part = lease("vectors", rec_nvme(1, 0, 3));
+	part = lease_of("vectors", rec_nvme(1, 0, 3));
 	CHECK_VF(fd, 1, true, 5, 3);
 	close(part);
 	CHECK_VF(fd, 0, false, 3, 2);
@@ -156,10 +124,10 @@ TEST("with one of the settings, the other is what it needs to work")
 {
 	int fd = nvme_open(NVME), part;
 
-	part = lease("queues", rec_nvme(0, 3, 0));
+	part = lease_of("queues", rec_nvme(0, 3, 0));
 	CHECK_VF(fd, 0, true, 3, 1);
 	close(part);
-	part = lease("vectors", rec_nvme(0, 0, 2));
+	part = lease_of("vectors", rec_nvme(0, 0, 2));
 	CHECK_VF(fd, 0, true, 2, 2);
 	close(part);
 	CHECK_VF(fd, 0, false, 0, 0);
@@ -169,9 +137,9 @@ TEST("without settings nothing is changed")
 {
 	int fd = nvme_open(NVME), part;
 
-	REQUIRE_EQ(set_vfs(1), 0);
+	REQUIRE_EQ(pf_set_vfs(NVME, 1), 0);
 	REQUIRE_EQ(nvme_assign(fd, 0, 3, 2, false), 0);
-	part = lease("plain", rec_nvme(0, 0, 0));
+	part = lease_of("plain", rec_nvme(0, 0, 0));
 	CHECK_VF(fd, 0, false, 3, 2);
 	close(part);
 	CHECK_VF(fd, 0, false, 3, 2);
@@ -187,7 +155,7 @@ TEST("more than a VF can have, or than is left, is refused with the number and w
 	refused(rec_nvme(0, 2, VECTORS_MOST + 1), -ERANGE, DEVIRT_REASON_SETTING_VALUE,
 		"vectors 4");
 	refused(rec_nvme(0, 1, 0), -ERANGE, DEVIRT_REASON_SETTING_VALUE, "queues 2");
-	CHECK_EQ(vfs(), 0);
+	CHECK_EQ(pf_vfs(NVME), 0);
 
 	part = lease_new("both", both, 2);
 	REQUIRE(part >= 0, "%s", strerror(-part));
@@ -214,7 +182,7 @@ TEST("two of one description that don't fit together are refused, and nothing is
 	CHECK(!strncmp(recs[failed].detail, "queues ", 7), "%s", recs[failed].detail);
 	for (i = 0; i < NVME_VFS; i++)
 		CHECK_VF(fd, i, false, 0, 0);
-	CHECK_EQ(vfs(), 0);
+	CHECK_EQ(pf_vfs(NVME), 0);
 }
 
 TEST("a PF that isn't NVMe, and one without its driver, have no such settings")
@@ -269,7 +237,7 @@ TEST("a controller with settings starts for whoever opens it, again and again; o
 
 TEST("the PF's driver leaves and comes back meanwhile: all is put back by the new one")
 {
-	int fd, part = lease("again", rec_nvme(0, 3, 2));
+	int fd, part = lease_of("again", rec_nvme(0, 3, 2));
 
 	REQUIRE_EQ(pci_bind(NVME, NULL), 0);
 	REQUIRE_EQ(pci_bind(NVME, "nvme"), 0);
@@ -293,7 +261,7 @@ static bool told(int part, unsigned int type, const char *detail)
 
 TEST("without the PF's driver nothing can be put back, which is told, and nothing waits for it")
 {
-	int fd, part = lease("gone", rec_nvme(0, 3, 2));
+	int fd, part = lease_of("gone", rec_nvme(0, 3, 2));
 
 	REQUIRE_EQ(pci_bind(NVME, NULL), 0);
 	CHECK_EQ(lease_release(part), 0);
@@ -313,9 +281,9 @@ TEST("the PF is reset meanwhile: its VFs are off line, and return to what they w
 	/* The driver freezes its queues in who resets it, and thaws them in a worker. */
 	if (!access("/proc/lockdep", F_OK))
 		SKIP("lockdep warns of the host driver's reset");
-	REQUIRE_EQ(set_vfs(1), 0);
+	REQUIRE_EQ(pf_set_vfs(NVME, 1), 0);
 	REQUIRE_EQ(nvme_assign(fd, 0, 3, 2, false), 0);
-	part = lease("reset", rec_nvme(0, 4, 1));
+	part = lease_of("reset", rec_nvme(0, 4, 1));
 	CHECK_VF(fd, 0, true, 4, 1);
 	CHECK_EQ(file_write("1", "/sys/bus/pci/devices/" NVME "/reset"), 0);
 	CHECK_EQ(nvme_read_vf(fd, 0, &vf), 0);

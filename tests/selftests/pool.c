@@ -7,9 +7,8 @@
 #include <sys/eventfd.h>
 
 #include "device.h"
-#include "lease.h"
 #include "pf.h"
-#include "tap.h"
+#include "one.h"
 
 static void reset(void)
 {
@@ -27,16 +26,8 @@ static void __attribute__((constructor)) set_up(void)
 	tap_reset = reset;
 }
 
-static int lease(const char *name, struct devirt_record *rec)
-{
-	int part = lease_new(name, rec, 1);
-
-	REQUIRE(part >= 0, "%s: reason %u %s", strerror(-part), rec->reason, rec->detail);
-	return part;
-}
-
-static void refused(const char *pf, unsigned int count, int err, unsigned int reason,
-		    const char *detail)
+static void size_refused(const char *pf, unsigned int count, int err, unsigned int reason,
+			 const char *detail)
 {
 	struct devirt_pool_size out;
 
@@ -66,7 +57,7 @@ TEST("a pool that is sized ahead stays when the last lease ends, until it is tol
 	CHECK_EQ(pf_vfs(IGB), 3);
 	command("udevadm settle");
 	CHECK_STR(pci_driver(pf_vf(IGB, 2)), "vfio-pci");
-	part = lease("ahead", &rec);
+	part = lease_one("ahead", &rec);
 	CHECK_EQ(rec.vf.pool, 3);
 	CHECK_EQ(rec.vf.flags, DEVIRT_VF_POOL_MADE);
 	CHECK_STR(rec.vf.vfio.driver, "");
@@ -85,7 +76,7 @@ TEST("a pool that is sized ahead stays when the last lease ends, until it is tol
 TEST("a pool that a lease has made is kept if that is said later on")
 {
 	struct devirt_record rec = rec_vf(NVME, 0, 2);
-	int part = lease("first", &rec);
+	int part = lease_one("first", &rec);
 
 	CHECK_EQ(pf_origin(NVME), DEVIRT_POOL_LEASES);
 	CHECK_EQ(pf_pool(NVME, 2, NULL), 0);
@@ -104,18 +95,18 @@ TEST("a pool can't grow or shrink, and not go while a VF is leased, open or a dr
 	int part, err;
 
 	REQUIRE_EQ(pf_pool(IGB, 2, NULL), 0);
-	refused(IGB, 3, -EBUSY, DEVIRT_REASON_POOL_SIZE, "2");
-	refused(IGB, 1, -EBUSY, DEVIRT_REASON_POOL_SIZE, "2");
-	part = lease("holder", &rec);
-	refused(IGB, 0, -EBUSY, DEVIRT_REASON_POOL_BUSY, "1 lease holder");
+	size_refused(IGB, 3, -EBUSY, DEVIRT_REASON_POOL_SIZE, "2");
+	size_refused(IGB, 1, -EBUSY, DEVIRT_REASON_POOL_SIZE, "2");
+	part = lease_one("holder", &rec);
+	size_refused(IGB, 0, -EBUSY, DEVIRT_REASON_POOL_BUSY, "1 lease holder");
 	close(part);
 	CHECK_EQ(pf_vfs(IGB), 2);
 	snprintf(addr, sizeof(addr), "%s", pf_vf(IGB, 0));
 	CHECK(EVENTUALLY(!(err = vfio_open(&vfio, addr))), "%s", strerror(-err));
-	refused(IGB, 0, -EBUSY, DEVIRT_REASON_POOL_BUSY, "0 vfio");
+	size_refused(IGB, 0, -EBUSY, DEVIRT_REASON_POOL_BUSY, "0 vfio");
 	/* And any VF is then another one. */
 	rec = rec_vf(IGB, DEVIRT_VF_ANY, 0);
-	part = lease("other", &rec);
+	part = lease_one("other", &rec);
 	CHECK_EQ(rec.vf.index, 1);
 	close(part);
 	vfio_close(&vfio);
@@ -124,9 +115,9 @@ TEST("a pool can't grow or shrink, and not go while a VF is leased, open or a dr
 	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
 	CHECK(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 0)), "igbvf")));
 	CHECK_EQ(pf_origin(IGB), DEVIRT_POOL_HOST);
-	refused(IGB, 0, -EBUSY, DEVIRT_REASON_POOL_BUSY, "0 driver igbvf");
+	size_refused(IGB, 0, -EBUSY, DEVIRT_REASON_POOL_BUSY, "0 driver igbvf");
 	/* The host's drivers have it: it isn't what would have been made. */
-	refused(IGB, 1, -EBUSY, DEVIRT_REASON_POOL_SIZE, "1");
+	size_refused(IGB, 1, -EBUSY, DEVIRT_REASON_POOL_SIZE, "1");
 	REQUIRE_EQ(pci_bind(pf_vf(IGB, 0), NULL), 0);
 	CHECK_EQ(pf_pool(IGB, 0, NULL), 0);
 	CHECK_EQ(pf_vfs(IGB), 0);
@@ -138,14 +129,14 @@ TEST("what can't have a pool, or not that large")
 	struct devirt_pool_size arg = { .size = sizeof(arg), .pf = pci_addr(IGB), .flags = 2 };
 	int part;
 
-	refused(IGB, IGB_VFS + 1, -ERANGE, DEVIRT_REASON_VF_INDEX, "7");
-	refused(DISK, 1, -EINVAL, DEVIRT_REASON_NOT_PF, DISK);
-	refused("0000:1f:1f.7", 1, -ENODEV, DEVIRT_REASON_NO_DEVICE, "0000:1f:1f.7");
-	part = lease("whole", &whole);
-	refused(IGB, 1, -EBUSY, DEVIRT_REASON_PF_OWNED, "whole");
+	size_refused(IGB, IGB_VFS + 1, -ERANGE, DEVIRT_REASON_VF_INDEX, "7");
+	size_refused(DISK, 1, -EINVAL, DEVIRT_REASON_NOT_PF, DISK);
+	size_refused("0000:1f:1f.7", 1, -ENODEV, DEVIRT_REASON_NO_DEVICE, "0000:1f:1f.7");
+	part = lease_one("whole", &whole);
+	size_refused(IGB, 1, -EBUSY, DEVIRT_REASON_PF_OWNED, "whole");
 	close(part);
 	REQUIRE_EQ(pci_bind(IGB, NULL), 0);
-	refused(IGB, 1, -ENOENT, DEVIRT_REASON_PF_DRIVER, "");
+	size_refused(IGB, 1, -ENOENT, DEVIRT_REASON_PF_DRIVER, "");
 	REQUIRE_EQ(pci_bind(IGB, "igb"), 0);
 	CHECK_EQ(lease_ioctl(lease_device(), DEVIRT_POOL, &arg), -EOPNOTSUPP);
 	arg.flags = 0;
@@ -180,7 +171,7 @@ TEST("a driver that makes fewer VFs than asked for, and one that makes none")
 	CHECK_STR(out.detail, "4 2");
 	CHECK_EQ(pf_vfs(IGB), 0);
 	/* For a lease those that there are will do, if its own is one of them. */
-	part = lease("fewer", &rec);
+	part = lease_one("fewer", &rec);
 	CHECK_EQ(rec.vf.pool, 2);
 	close(part);
 	part = lease_create("none");
@@ -206,7 +197,7 @@ TEST("a VF that its host driver refuses to take back is kept off all, until it d
 	snprintf(addr, sizeof(addr), "%s", pf_vf(IGB, 0));
 	CHECK(EVENTUALLY(!strcmp(pci_driver(addr), "igbvf")));
 	REQUIRE_EQ(test_driver(addr, 0), 0);
-	part = lease("rejected", &rec);
+	part = lease_one("rejected", &rec);
 	CHECK_STR(rec.vf.vfio.driver, TEST_DRIVER);
 	REQUIRE_EQ(test_driver_set("reject", 1), 0);
 	CHECK_EQ(lease_release(part), 0);
@@ -230,7 +221,7 @@ TEST("sriov_numvfs written by somebody else while all VFs are free")
 	CHECK_EQ(pf_origin(IGB), DEVIRT_POOL_NONE);
 	/* The next one is the next lease's, and goes with it. */
 	rec.vf.pool = 1;
-	part = lease("next", &rec);
+	part = lease_one("next", &rec);
 	CHECK_EQ(pf_origin(IGB), DEVIRT_POOL_LEASES);
 	close(part);
 	CHECK_EQ(pf_vfs(IGB), 0);
@@ -240,7 +231,7 @@ TEST("sriov_numvfs written by somebody else while all VFs are free")
 	CHECK_EQ(pf_set_vfs(IGB, 1), 0);
 	CHECK(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 0)), "igbvf")));
 	CHECK_EQ(pf_origin(IGB), DEVIRT_POOL_HOST);
-	part = lease("theirs", &rec);
+	part = lease_one("theirs", &rec);
 	close(part);
 	CHECK_STR(pci_driver(pf_vf(IGB, 0)), "igbvf");
 	CHECK_EQ(pf_vfs(IGB), 1);
@@ -347,7 +338,7 @@ TEST("sriov_numvfs is refused while a VF is held, whoever made the pool")
 {
 	struct devirt_record rec = rec_vf(IGB, 0, 2);
 	struct holder holder;
-	int part = lease("held", &rec);
+	int part = lease_one("held", &rec);
 
 	start(&holder, pci_text(&rec.vf.addr), false);
 	CHECK(pf_set_vfs(IGB, 0) < 0, "it was possible");
@@ -367,7 +358,7 @@ TEST("a driver that removes its VFs nevertheless: who holds one is told, and let
 
 	REQUIRE_EQ(test_driver(IGB, 1), 0);
 	REQUIRE_EQ(test_driver_set("careless", 1), 0);
-	part = lease("polite", &rec);
+	part = lease_one("polite", &rec);
 	start(&holder, pci_text(&rec.vf.addr), true);
 	CHECK_EQ(pf_set_vfs(IGB, 0), 0);
 	CHECK_EQ(heard(&holder), 'r');
@@ -386,7 +377,7 @@ TEST("and is killed after a while if it doesn't")
 
 	REQUIRE_EQ(test_driver(IGB, 1), 0);
 	REQUIRE_EQ(test_driver_set("careless", 1), 0);
-	part = lease("stubborn", &rec);
+	part = lease_one("stubborn", &rec);
 	start(&holder, pci_text(&rec.vf.addr), false);
 	/* This returns only when nobody holds it any more. */
 	CHECK_EQ(pf_set_vfs(IGB, 0), 0);
@@ -405,7 +396,7 @@ TEST("the same when that driver leaves, and when the VF alone is unbound")
 
 	REQUIRE_EQ(test_driver(IGB, 1), 0);
 	REQUIRE_EQ(test_driver_set("careless", 1), 0);
-	part = lease("leaves", &rec);
+	part = lease_one("leaves", &rec);
 	start(&holder, pci_text(&rec.vf.addr), false);
 	CHECK_EQ(file_write(IGB, "/sys/bus/pci/drivers/" TEST_DRIVER "/unbind"), 0);
 	CHECK(ended(&holder), "it lives");
@@ -413,7 +404,7 @@ TEST("the same when that driver leaves, and when the VF alone is unbound")
 	close(part);
 	REQUIRE_EQ(file_write(IGB, "/sys/bus/pci/drivers/" TEST_DRIVER "/bind"), 0);
 	rec = rec_vf(IGB, 0, 2);
-	part = lease("unbound", &rec);
+	part = lease_one("unbound", &rec);
 	start(&holder, pci_text(&rec.vf.addr), false);
 	CHECK_EQ(file_write(pci_text(&rec.vf.addr), "/sys/bus/pci/drivers/vfio-pci/unbind"), 0);
 	CHECK(ended(&holder), "it lives");
@@ -426,7 +417,7 @@ TEST("a PF that is unbound or whose driver is unloaded leaves its VFs to who hol
 {
 	struct devirt_record rec = rec_vf(NVME, 0, 2);
 	struct holder holder;
-	int part = lease("unbound", &rec);
+	int part = lease_one("unbound", &rec);
 
 	start(&holder, pci_text(&rec.vf.addr), false);
 	REQUIRE_EQ(file_write(NVME, "/sys/bus/pci/drivers/nvme/unbind"), 0);
@@ -442,7 +433,7 @@ TEST("a PF that is unbound or whose driver is unloaded leaves its VFs to who hol
 
 	REQUIRE_EQ(test_driver(IGB, 1), 0);
 	rec = rec_vf(IGB, 0, 2);
-	part = lease("unloaded", &rec);
+	part = lease_one("unloaded", &rec);
 	start(&holder, pci_text(&rec.vf.addr), false);
 	CHECK_EQ(command("rmmod " TEST_DRIVER), 0);
 	CHECK(drifted(part, "its PF's driver has left"));
@@ -462,7 +453,7 @@ TEST("a PF that is removed leaves its VFs as well, and they go when their lease 
 
 	/* Ours: igb leaks what it knows of its VFs (README). */
 	REQUIRE_EQ(test_driver(IGB, 1), 0);
-	part = lease("left", &rec);
+	part = lease_one("left", &rec);
 	snprintf(addr[0], sizeof(addr[0]), "%s", pf_vf(IGB, 0));
 	snprintf(addr[1], sizeof(addr[1]), "%s", pf_vf(IGB, 1));
 	start(&holder, addr[0], false);
@@ -486,7 +477,7 @@ TEST("a PF that is back while its former VFs are held gets its driver when they 
 	int part;
 
 	REQUIRE_EQ(test_driver(IGB, 1), 0);
-	part = lease("former", &rec);
+	part = lease_one("former", &rec);
 	start(&holder, pf_vf(IGB, 0), false);
 	REQUIRE_EQ(file_write("1", "/sys/bus/pci/devices/" IGB "/remove"), 0);
 	REQUIRE_EQ(file_write("1", "/sys/bus/pci/rescan"), 0);
@@ -508,7 +499,7 @@ TEST("a PF that is reset while a VF of it is held")
 {
 	struct devirt_record rec = rec_vf(IGB, 0, 2);
 	struct holder holder;
-	int part = lease("reset", &rec);
+	int part = lease_one("reset", &rec);
 
 	start(&holder, pci_text(&rec.vf.addr), false);
 	CHECK_EQ(file_write("1", "/sys/bus/pci/devices/" IGB "/reset"), 0);

@@ -9,28 +9,15 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-#include "lease.h"
-#include "tap.h"
-
-static long vfs(const char *pf)
-{
-	return file_number("/sys/bus/pci/devices/%s/sriov_numvfs", pf);
-}
-
-static int set_vfs(const char *pf, int count)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", count);
-	return file_write(text, "/sys/bus/pci/devices/%s/sriov_numvfs", pf);
-}
+#include "one.h"
+#include "pf.h"
 
 static void reset(void)
 {
-	if (vfs(IGB) > 0)
-		set_vfs(IGB, 0);
-	if (vfs(NVME) > 0)
-		set_vfs(NVME, 0);
+	if (pf_vfs(IGB) > 0)
+		pf_set_vfs(IGB, 0);
+	if (pf_vfs(NVME) > 0)
+		pf_set_vfs(NVME, 0);
 	pci_bind(IGB, "igb");
 	pci_bind(NVME, "nvme");
 	file_write("\n", "/sys/bus/pci/devices/" IGB "/driver_override");
@@ -44,68 +31,33 @@ static void __attribute__((constructor)) set_up(void)
 	tap_reset = reset;
 }
 
-static const char *vf_addr(const char *pf, int index)
-{
-	static char text[2][256];
-	static int turn;
-	char path[128];
-	ssize_t len;
-
-	turn = !turn;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/virtfn%d", pf, index);
-	len = readlink(path, text[turn], sizeof(text[turn]) - 1);
-	if (len < 0)
-		return "";
-	text[turn][len] = '\0';
-	return strrchr(text[turn], '/') + 1;
-}
-
-static int lease(const char *name, struct devirt_record *rec)
-{
-	int part = lease_new(name, rec, 1);
-
-	REQUIRE(part >= 0, "%s: %s", name, strerror(-part));
-	return part;
-}
-
-static void refused(struct devirt_record rec, int err, unsigned int reason, const char *detail)
-{
-	int part = lease_create("refused");
-
-	CHECK_EQ(lease_apply(part, 0, &rec, 1, NULL), err);
-	CHECK_EQ(rec.reason, reason);
-	CHECK_STR(rec.detail, detail);
-	CHECK_EQ(lease_state(part), DEVIRT_STATE_NEW);
-	close(part);
-}
-
 TEST("the pool is made for the first VF and removed with the last")
 {
 	struct devirt_record a = rec_vf(IGB, DEVIRT_VF_ANY, 3), b = rec_vf(IGB, 2, 0);
 	int one, two, fd;
 	struct vfio vfio;
 
-	CHECK_EQ(vfs(IGB), 0);
-	one = lease("one", &a);
-	CHECK_EQ(vfs(IGB), 3);
+	CHECK_EQ(pf_vfs(IGB), 0);
+	one = lease_one("one", &a);
+	CHECK_EQ(pf_vfs(IGB), 3);
 	CHECK_EQ(a.vf.index, 0);
 	CHECK_EQ(a.vf.pool, 3);
 	CHECK_EQ(a.vf.flags, DEVIRT_VF_POOL_MADE);
-	CHECK_STR(pci_text(&a.vf.addr), vf_addr(IGB, 0));
-	CHECK_STR(pci_driver(vf_addr(IGB, 0)), "vfio-pci");
-	CHECK_EQ(a.vf.vfio.group, pci_group(vf_addr(IGB, 0)));
+	CHECK_STR(pci_text(&a.vf.addr), pf_vf(IGB, 0));
+	CHECK_STR(pci_driver(pf_vf(IGB, 0)), "vfio-pci");
+	CHECK_EQ(a.vf.vfio.group, pci_group(pf_vf(IGB, 0)));
 	CHECK_STR(a.vf.vfio.driver, "");
-	two = lease("two", &b);
+	two = lease_one("two", &b);
 	CHECK_EQ(b.vf.index, 2);
 	CHECK_EQ(b.vf.pool, 3);
-	CHECK_STR(pci_text(&b.vf.addr), vf_addr(IGB, 2));
+	CHECK_STR(pci_text(&b.vf.addr), pf_vf(IGB, 2));
 	CHECK(EVENTUALLY(!(fd = vfio_open(&vfio, pci_text(&b.vf.addr)))), "%s", strerror(-fd));
 	vfio_close(&vfio);
 	close(one);
-	CHECK_EQ(vfs(IGB), 3);
-	CHECK_STR(pci_driver(vf_addr(IGB, 2)), "vfio-pci");
+	CHECK_EQ(pf_vfs(IGB), 3);
+	CHECK_STR(pci_driver(pf_vf(IGB, 2)), "vfio-pci");
 	close(two);
-	CHECK_EQ(vfs(IGB), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 	CHECK_STR(pci_driver(IGB), "igb");
 }
 
@@ -120,7 +72,7 @@ TEST("all VFs of a pool in one partition, any and by index")
 	part = lease_new("seven", recs, IGB_VFS);
 	REQUIRE(part >= 0, "%s", strerror(-part));
 	/* Without a number it is as large as can be. */
-	CHECK_EQ(vfs(IGB), IGB_VFS);
+	CHECK_EQ(pf_vfs(IGB), IGB_VFS);
 	for (i = 0; i < IGB_VFS; i++) {
 		CHECK(!(seen & 1 << recs[i].vf.index), "VF %u twice", recs[i].vf.index);
 		seen |= 1 << recs[i].vf.index;
@@ -128,7 +80,7 @@ TEST("all VFs of a pool in one partition, any and by index")
 	}
 	CHECK_EQ(seen, (1 << IGB_VFS) - 1);
 	close(part);
-	CHECK_EQ(vfs(IGB), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 }
 
 TEST("a VF that another partition has is refused, and so is one more than there are")
@@ -139,12 +91,12 @@ TEST("a VF that another partition has is refused, and so is one more than there 
 
 	REQUIRE(part >= 0, "%s", strerror(-part));
 	CHECK_EQ(recs[0].vf.index, 0);
-	CHECK_EQ(vfs(IGB), 2);
+	CHECK_EQ(pf_vfs(IGB), 2);
 	refused(rec_vf(IGB, 1, 0), -EBUSY, DEVIRT_REASON_OWNED, "both");
 	refused(rec_vf(IGB, 2, 0), -ERANGE, DEVIRT_REASON_VF_INDEX, "2");
 	refused(rec_vf(IGB, DEVIRT_VF_ANY, 0), -ENOSPC, DEVIRT_REASON_POOL_SMALL, "2");
 	refused(rec_vf(IGB, DEVIRT_VF_ANY, 7), -ENOSPC, DEVIRT_REASON_POOL_SMALL, "2");
-	CHECK_EQ(vfs(IGB), 2);
+	CHECK_EQ(pf_vfs(IGB), 2);
 }
 
 TEST("a pool that was there stays, and its VFs get their drivers back")
@@ -153,27 +105,27 @@ TEST("a pool that was there stays, and its VFs get their drivers back")
 	char first[64], third[64];
 	int part;
 
-	REQUIRE_EQ(set_vfs(IGB, 3), 0);
-	snprintf(first, sizeof(first), "%s", vf_addr(IGB, 0));
-	snprintf(third, sizeof(third), "%s", vf_addr(IGB, 2));
+	REQUIRE_EQ(pf_set_vfs(IGB, 3), 0);
+	snprintf(first, sizeof(first), "%s", pf_vf(IGB, 0));
+	snprintf(third, sizeof(third), "%s", pf_vf(IGB, 2));
 	CHECK(EVENTUALLY(!strcmp(pci_driver(first), "igbvf")));
 	REQUIRE_EQ(pci_bind(third, NULL), 0);
 	part = lease_new("theirs", recs, 2);
 	REQUIRE(part >= 0, "%s", strerror(-part));
-	CHECK_EQ(vfs(IGB), 3);
+	CHECK_EQ(pf_vfs(IGB), 3);
 	CHECK_EQ(recs[0].vf.pool, 3);
 	CHECK_EQ(recs[0].vf.flags, 0);
 	CHECK_STR(recs[0].vf.vfio.driver, "igbvf");
 	CHECK_STR(recs[1].vf.vfio.driver, "");
 	CHECK_STR(pci_driver(first), "vfio-pci");
-	CHECK_STR(pci_driver(vf_addr(IGB, 1)), "igbvf");
-	CHECK(set_vfs(IGB, 0) < 0, "the admin could remove them");
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), "igbvf");
+	CHECK(pf_set_vfs(IGB, 0) < 0, "the admin could remove them");
 	close(part);
-	CHECK_EQ(vfs(IGB), 3);
+	CHECK_EQ(pf_vfs(IGB), 3);
 	CHECK_STR(pci_driver(first), "igbvf");
 	CHECK_STR(pci_driver(third), "");
 	CHECK_STR(pci_override(first), "(null)");
-	CHECK_EQ(set_vfs(IGB, 0), 0);
+	CHECK_EQ(pf_set_vfs(IGB, 0), 0);
 }
 
 TEST("all VFs that a host's driver has, taken and returned at the same time")
@@ -183,9 +135,9 @@ TEST("all VFs that a host's driver has, taken and returned at the same time")
 	unsigned int i;
 	int part;
 
-	REQUIRE_EQ(set_vfs(IGB, IGB_VFS), 0);
+	REQUIRE_EQ(pf_set_vfs(IGB, IGB_VFS), 0);
 	for (i = 0; i < IGB_VFS; i++) {
-		snprintf(addr[i], sizeof(addr[i]), "%s", vf_addr(IGB, i));
+		snprintf(addr[i], sizeof(addr[i]), "%s", pf_vf(IGB, i));
 		CHECK(EVENTUALLY(!strcmp(pci_driver(addr[i]), "igbvf")));
 		recs[i] = rec_vf(IGB, i, 0);
 	}
@@ -197,13 +149,13 @@ TEST("all VFs that a host's driver has, taken and returned at the same time")
 		CHECK_STR(pci_text(&recs[i].vf.addr), addr[i]);
 		CHECK_EQ(recs[i].vf.vfio.group, pci_group(addr[i]));
 	}
-	CHECK(set_vfs(IGB, 0) < 0, "the admin could remove them");
+	CHECK(pf_set_vfs(IGB, 0) < 0, "the admin could remove them");
 	close(part);
 	for (i = 0; i < IGB_VFS; i++) {
 		CHECK_STR(pci_driver(addr[i]), "igbvf");
 		CHECK_STR(pci_override(addr[i]), "(null)");
 	}
-	CHECK_EQ(set_vfs(IGB, 0), 0);
+	CHECK_EQ(pf_set_vfs(IGB, 0), 0);
 }
 
 TEST("any VF of a pool that was there is one that nobody uses")
@@ -212,12 +164,12 @@ TEST("any VF of a pool that was there is one that nobody uses")
 	char name[64];
 	int part;
 
-	REQUIRE_EQ(set_vfs(IGB, 2), 0);
-	CHECK(EVENTUALLY((pci_child(vf_addr(IGB, 0), "net", "", name, sizeof(name)), name[0])));
+	REQUIRE_EQ(pf_set_vfs(IGB, 2), 0);
+	CHECK(EVENTUALLY((pci_child(pf_vf(IGB, 0), "net", "", name, sizeof(name)), name[0])));
 	command("udevadm settle");
-	pci_child(vf_addr(IGB, 0), "net", "", name, sizeof(name));
+	pci_child(pf_vf(IGB, 0), "net", "", name, sizeof(name));
 	REQUIRE_EQ(command("ip addr add 192.0.2.1/24 dev %s", name), 0);
-	part = lease("free", &rec);
+	part = lease_one("free", &rec);
 	CHECK_EQ(rec.vf.index, 1);
 	CHECK_EQ(rec.reason, DEVIRT_REASON_NONE);
 	CHECK_STR(rec.detail, "");
@@ -229,13 +181,13 @@ TEST("any VF of a pool that was there is one that nobody uses")
 TEST("a VF that is leased can't be torn down, by the PF's driver or its attribute")
 {
 	struct devirt_record rec = rec_vf(IGB, 0, 2);
-	int part = lease("held", &rec);
+	int part = lease_one("held", &rec);
 
-	CHECK(set_vfs(IGB, 0) < 0, "it was possible");
-	CHECK_EQ(vfs(IGB), 2);
-	CHECK_STR(pci_driver(vf_addr(IGB, 0)), "vfio-pci");
+	CHECK(pf_set_vfs(IGB, 0) < 0, "it was possible");
+	CHECK_EQ(pf_vfs(IGB), 2);
+	CHECK_STR(pci_driver(pf_vf(IGB, 0)), "vfio-pci");
 	close(part);
-	CHECK_EQ(vfs(IGB), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 }
 
 /* Of what was sent until now: uevents of VFs bound to @driver. */
@@ -270,17 +222,17 @@ TEST("new VFs go straight to vfio-pci: the host's driver never gets one")
 	REQUIRE(sock >= 0 && !bind(sock, (void *)&addr, sizeof(addr)));
 	setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	/* That one would be seen. */
-	REQUIRE_EQ(set_vfs(IGB, 2), 0);
-	CHECK(EVENTUALLY(!strcmp(pci_driver(vf_addr(IGB, 1)), "igbvf")));
+	REQUIRE_EQ(pf_set_vfs(IGB, 2), 0);
+	CHECK(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 1)), "igbvf")));
 	CHECK_EQ(bound_to(sock, "igbvf"), 2);
-	REQUIRE_EQ(set_vfs(IGB, 0), 0);
+	REQUIRE_EQ(pf_set_vfs(IGB, 0), 0);
 	command("udevadm settle");
 	bound_to(sock, "");
 
 	part = lease_new("straight", recs, 2);
 	REQUIRE(part >= 0, "%s", strerror(-part));
 	command("udevadm settle");
-	CHECK_STR(pci_driver(vf_addr(IGB, 0)), "vfio-pci");
+	CHECK_STR(pci_driver(pf_vf(IGB, 0)), "vfio-pci");
 	close(part);
 	command("udevadm settle");
 	CHECK_EQ(bound_to(sock, "igbvf"), 0);
@@ -289,11 +241,11 @@ TEST("new VFs go straight to vfio-pci: the host's driver never gets one")
 TEST("a PF that is leased whole has no VFs to lease, and the other way round")
 {
 	struct devirt_record whole = rec_pci(IGB), rec = rec_vf(IGB, 0, 1);
-	int part = lease("whole", &whole), other;
+	int part = lease_one("whole", &whole), other;
 
 	refused(rec_vf(IGB, 0, 0), -EBUSY, DEVIRT_REASON_PF_OWNED, "whole");
 	close(part);
-	part = lease("part", &rec);
+	part = lease_one("part", &rec);
 	other = lease_create("other");
 	whole = rec_pci(IGB);
 	CHECK_EQ(lease_apply(other, 0, &whole, 1, NULL), -EBUSY);
@@ -311,7 +263,7 @@ TEST("a PF that is leased whole has no VFs to lease, and the other way round")
 	recs[1] = rec_pci(IGB);
 	CHECK_EQ(lease_apply(part, 0, recs, 2, NULL), -EBUSY);
 	CHECK_EQ(recs[1].reason, DEVIRT_REASON_VFS_ENABLED);
-	CHECK_EQ(vfs(IGB), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 }
 
 TEST("a PF without its driver has no VFs to lease")
@@ -327,12 +279,12 @@ TEST("an NVMe controller's pool")
 	int part = lease_new("nvme", recs, 2);
 
 	REQUIRE(part >= 0, "%s", strerror(-part));
-	CHECK_EQ(vfs(NVME), 2);
+	CHECK_EQ(pf_vfs(NVME), 2);
 	CHECK_EQ(recs[1].vf.index, 0);
 	CHECK_STR(pci_driver(pci_text(&recs[0].vf.addr)), "vfio-pci");
 	CHECK_STR(pci_driver(NVME), "nvme");
 	close(part);
-	CHECK_EQ(vfs(NVME), 0);
+	CHECK_EQ(pf_vfs(NVME), 0);
 	CHECK_STR(pci_driver(NVME), "nvme");
 }
 
@@ -368,18 +320,18 @@ TEST("two partitions want the first VF, and return the last one, at the same tim
 		pthread_join(threads[i], &part);
 		CHECK((long)part >= 0, "%s", strerror(-(long)part));
 	}
-	CHECK_EQ(vfs(IGB), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 }
 
 static void driver_leaves(const char *pf, const char *driver)
 {
 	struct devirt_record rec = rec_vf(pf, 0, 1);
-	int part = lease("leaves", &rec);
+	int part = lease_one("leaves", &rec);
 
 	REQUIRE_EQ(file_write(pf, "/sys/bus/pci/drivers/%s/unbind", driver), 0);
 	CHECK_STR(pci_driver(pf), "");
 	close(part);
-	CHECK_EQ(vfs(pf), 0);
+	CHECK_EQ(pf_vfs(pf), 0);
 	CHECK_STR(pci_driver(pf), "");
 }
 
@@ -404,11 +356,11 @@ TEST("an apply that fails after the pool was made removes it again")
 	recs[2] = rec_scattered(0);
 	CHECK_EQ(lease_apply(part, 0, recs, 3, NULL), -ENOMEM);
 	memory_grow();
-	CHECK_EQ(vfs(IGB), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 	close(part);
 	/* One that was there stays. */
-	REQUIRE_EQ(set_vfs(IGB, 2), 0);
-	CHECK(EVENTUALLY(!strcmp(pci_driver(vf_addr(IGB, 1)), "igbvf")));
+	REQUIRE_EQ(pf_set_vfs(IGB, 2), 0);
+	CHECK(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 1)), "igbvf")));
 	recs[0] = rec_vf(IGB, 0, 0);
 	recs[1] = rec_vf(IGB, 1, 0);
 	memory_shrink();
@@ -416,7 +368,7 @@ TEST("an apply that fails after the pool was made removes it again")
 	part = lease_create("fails");
 	CHECK_EQ(lease_apply(part, 0, recs, 3, NULL), -ENOMEM);
 	memory_grow();
-	CHECK_EQ(vfs(IGB), 2);
-	CHECK_STR(pci_driver(vf_addr(IGB, 0)), "igbvf");
-	CHECK_STR(pci_driver(vf_addr(IGB, 1)), "igbvf");
+	CHECK_EQ(pf_vfs(IGB), 2);
+	CHECK_STR(pci_driver(pf_vf(IGB, 0)), "igbvf");
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), "igbvf");
 }

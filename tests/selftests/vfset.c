@@ -6,9 +6,8 @@
  */
 #include <pthread.h>
 
-#include "lease.h"
 #include "pf.h"
-#include "tap.h"
+#include "one.h"
 
 #define PLAIN	"link/ether 00:00:00:00:00:00 brd ff:ff:ff:ff:ff:ff, spoof checking on, link-state auto, trust off"
 /* Of ours nothing is set at first. */
@@ -51,24 +50,6 @@ static struct devirt_record wanted(unsigned int index, unsigned int pool, unsign
 #define OF_IGB		(MAC_VLAN | DEVIRT_VF_SET_SPOOFCHK | DEVIRT_VF_SET_TRUST)
 #define ALL		(OF_IGB | DEVIRT_VF_SET_RATE | DEVIRT_VF_SET_LINK)
 
-static int lease(struct devirt_record *rec)
-{
-	int part = lease_new("set", rec, 1);
-
-	REQUIRE(part >= 0, "%s: reason %u %s", strerror(-part), rec->reason, rec->detail);
-	return part;
-}
-
-static void refused(struct devirt_record rec, int err, unsigned int reason, const char *detail)
-{
-	int part = lease_create("refused");
-
-	CHECK_EQ(lease_apply(part, 0, &rec, 1, NULL), err);
-	CHECK_EQ(rec.reason, reason);
-	CHECK_STR(rec.detail, detail);
-	close(part);
-}
-
 TEST("settings are there while the VF is leased, and those of before come back")
 {
 	struct devirt_record rec = wanted(1, 0, OF_IGB), held;
@@ -84,7 +65,7 @@ TEST("settings are there while the VF is leased, and those of before come back")
 	snprintf(before, sizeof(before), "%s", pf_setting(IGB, 1));
 	REQUIRE(strstr(before, "52:54:00:aa:bb:cc") && strstr(before, "vlan 7, qos 1"), "%s", before);
 
-	part = lease(&rec);
+	part = lease_one("set", &rec);
 	CHECK_STR(pf_setting(IGB, 1), "link/ether 52:54:00:12:34:56 brd ff:ff:ff:ff:ff:ff, vlan 42, qos 3, spoof checking off, link-state auto, trust on");
 	CHECK_STR(pf_setting(IGB, 0), PLAIN);
 	REQUIRE_EQ(lease_get(part, &get, &held, 1), 0);
@@ -94,7 +75,7 @@ TEST("settings are there while the VF is leased, and those of before come back")
 
 	/* Only what is asked for: the VLAN of before stays. */
 	rec = wanted(1, 0, DEVIRT_VF_SET_MAC);
-	part = lease(&rec);
+	part = lease_one("set", &rec);
 	CHECK_STR(pf_setting(IGB, 1), "link/ether 52:54:00:12:34:56 brd ff:ff:ff:ff:ff:ff, vlan 7, qos 1, spoof checking on, link-state auto, trust on");
 	close(part);
 	CHECK_STR(pf_setting(IGB, 1), before);
@@ -106,7 +87,7 @@ TEST("a VF that returns to a pool of ours is without them, while the others stay
 	int one = lease_new("one", &a, 1), two;
 
 	REQUIRE(one >= 0, "%s", strerror(-one));
-	two = lease(&b);
+	two = lease_one("set", &b);
 	CHECK(strstr(pf_setting(IGB, 1), "52:54:00:12:34:56"));
 	close(two);
 	CHECK_STR(pf_setting(IGB, 1), PLAIN);
@@ -200,7 +181,7 @@ TEST("a rate beyond the link's speed is refused with that, and nothing stays set
 	CHECK_STR(pf_setting(IGB, 0), PLAIN);
 	REQUIRE_EQ(command("ip link set dev %s up", pf_netif(IGB)), 0);
 	CHECK(EVENTUALLY(file_number("/sys/class/net/%s/carrier", pf_netif(IGB)) == 1));
-	part = lease(&rec);
+	part = lease_one("set", &rec);
 	CHECK(strstr(pf_setting(IGB, 0), "max_tx_rate 100Mbps") ||
 	      strstr(pf_setting(IGB, 0), "tx rate 100"), "%s", pf_setting(IGB, 0));
 	close(part);
@@ -245,7 +226,7 @@ TEST("a PF without an interface, or with several")
 	refused(rec, -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "mac");
 	/* Of two ports it is the first, though it came last; the third is no port. */
 	ours(3, 0);
-	part = lease(&rec);
+	part = lease_one("set", &rec);
 	CHECK_EQ(set_on_port(0), 1);
 	CHECK_EQ(set_on_port(1), 0);
 	close(part);
@@ -259,7 +240,7 @@ TEST("all of them with a driver that has all; and one that isn't ready is asked 
 	ours(1, 1);
 	REQUIRE_EQ(test_driver_set("again", 3), 0);
 	rec.vf.settings.net.min_mbps = 10;
-	part = lease(&rec);
+	part = lease_one("set", &rec);
 	CHECK_EQ(test_driver_get("again"), 0);
 	CHECK(strstr(pf_setting(IGB, 0), "52:54:00:12:34:56"), "%s", pf_setting(IGB, 0));
 	CHECK(strstr(pf_setting(IGB, 0), "vlan 42, qos 3"), "%s", pf_setting(IGB, 0));
@@ -285,7 +266,7 @@ TEST("a setting that fails undoes those before it; one that can't be undone is t
 	REQUIRE_EQ(test_driver_set("refuse", 0), 0);
 	CHECK_STR(pf_setting(IGB, 0), NOTHING);
 
-	part = lease(&rec);
+	part = lease_one("set", &rec);
 	REQUIRE_EQ(test_driver_set("refuse", DEVIRT_VF_SET_MAC | DEVIRT_VF_SET_LINK), 0);
 	CHECK_EQ(lease_release(part), 0);
 	CHECK(drifted(part, "not put back: mac link"));
@@ -300,7 +281,7 @@ TEST("a PF's driver that comes back without the settings gets them again")
 	int part;
 
 	ours(1, 0);
-	part = lease(&rec);
+	part = lease_one("set", &rec);
 	snprintf(with, sizeof(with), "%s", pf_setting(IGB, 0));
 	REQUIRE_EQ(file_write(IGB, "/sys/bus/pci/drivers/" TEST_DRIVER "/unbind"), 0);
 	CHECK(drifted(part, "its PF's driver has left"));
@@ -326,7 +307,7 @@ TEST("a PF's driver that has left can't be told: that is an event")
 	int part;
 
 	ours(1, 0);
-	part = lease(&rec);
+	part = lease_one("set", &rec);
 	REQUIRE_EQ(file_write(IGB, "/sys/bus/pci/drivers/" TEST_DRIVER "/unbind"), 0);
 	CHECK_EQ(lease_release(part), 0);
 	CHECK(drifted(part, "not put back: mac vlan"));

@@ -6,29 +6,16 @@
 #include <poll.h>
 
 #include "device.h"
-#include "lease.h"
-#include "tap.h"
+#include "one.h"
+#include "pf.h"
 
 #define DRIVER	"devirt_vgpu"
 #define REFUSE	"/sys/module/" DRIVER "/parameters/refuse"
 
-static int set_vfs(int count)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", count);
-	return file_write(text, "/sys/bus/pci/devices/" IGB "/sriov_numvfs");
-}
-
-static long vfs(void)
-{
-	return file_number("/sys/bus/pci/devices/" IGB "/sriov_numvfs");
-}
-
 static void reset(void)
 {
-	if (vfs() > 0)
-		set_vfs(0);
+	if (pf_vfs(IGB) > 0)
+		pf_set_vfs(IGB, 0);
 	if (!access("/sys/module/" DRIVER, F_OK))
 		command("rmmod " DRIVER);
 }
@@ -45,18 +32,6 @@ static void card(void)
 	command("udevadm settle");
 	command("modprobe -r igbvf");
 	REQUIRE_EQ(command("insmod /devirt/build/%s/" DRIVER ".ko", getenv("DEVIRT_KERNEL")), 0);
-}
-
-static const char *vf_addr(int index)
-{
-	static char text[256];
-	ssize_t len;
-	char path[80];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/" IGB "/virtfn%d", index);
-	len = readlink(path, text, sizeof(text) - 1);
-	text[len > 0 ? len : 0] = '\0';
-	return len > 0 ? strrchr(text, '/') + 1 : "";
 }
 
 static long type_of(int index)
@@ -80,25 +55,6 @@ static struct devirt_record rec_vgpu(unsigned int index, unsigned int type)
 	return rec;
 }
 
-static int lease(const char *name, struct devirt_record rec)
-{
-	int part = lease_new(name, &rec, 1);
-
-	REQUIRE(part >= 0, "%s: %s, reason %u, \"%s\"", name, strerror(-part), rec.reason,
-		rec.detail);
-	return part;
-}
-
-static void refused(struct devirt_record rec, int err, unsigned int reason, const char *detail)
-{
-	int part = lease_create("refused");
-
-	CHECK_EQ(lease_apply(part, 0, &rec, 1, NULL), err);
-	CHECK_EQ(rec.reason, reason);
-	CHECK_STR(rec.detail, detail);
-	close(part);
-}
-
 TEST("a type is set, can't be changed while a VMM has the VF, and is 0 when it is returned")
 {
 	struct devirt_get get = { .size = sizeof(get) };
@@ -107,19 +63,19 @@ TEST("a type is set, can't be changed while a VMM has the VF, and is 0 when it i
 	int part, fd = -1;
 
 	card();
-	REQUIRE_EQ(set_vfs(2), 0);
-	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(1)), DRIVER)));
+	REQUIRE_EQ(pf_set_vfs(IGB, 2), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 1)), DRIVER)));
 	/* Without a type nobody can open it. */
-	CHECK(vfio_open(&vfio, vf_addr(1)) < 0);
+	CHECK(vfio_open(&vfio, pf_vf(IGB, 1)) < 0);
 	part = lease_new("vgpu", &rec, 1);
 	REQUIRE(part >= 0, "%s: %u %s", strerror(-part), rec.reason, rec.detail);
 	CHECK_EQ(type_of(1), 1104);
 	CHECK_EQ(type_of(0), 0);
 	/* The vendor's driver is what VFIO has it by. */
-	CHECK_STR(pci_driver(vf_addr(1)), DRIVER);
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), DRIVER);
 	CHECK_STR(rec.vf.vfio.driver, DRIVER);
-	CHECK_EQ(rec.vf.vfio.group, pci_group(vf_addr(1)));
-	CHECK(EVENTUALLY(!(fd = vfio_open(&vfio, vf_addr(1)))), "%s", strerror(-fd));
+	CHECK_EQ(rec.vf.vfio.group, pci_group(pf_vf(IGB, 1)));
+	CHECK(EVENTUALLY(!(fd = vfio_open(&vfio, pf_vf(IGB, 1)))), "%s", strerror(-fd));
 	CHECK_EQ(set_type(1, "0"), -EPERM);
 	CHECK_EQ(set_type(1, "1101"), -EPERM);
 	CHECK_EQ(device_enable(&vfio), 0);
@@ -132,10 +88,10 @@ TEST("a type is set, can't be changed while a VMM has the VF, and is 0 when it i
 	CHECK_EQ(type_of(1), 1104);
 	vfio_close(&vfio);
 	CHECK(EVENTUALLY(type_of(1) == 0));
-	CHECK_STR(pci_driver(vf_addr(1)), DRIVER);
-	CHECK_STR(pci_override(vf_addr(1)), "(null)");
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), DRIVER);
+	CHECK_STR(pci_override(pf_vf(IGB, 1)), "(null)");
 	close(part);
-	CHECK_EQ(vfs(), 2);
+	CHECK_EQ(pf_vfs(IGB), 2);
 }
 
 TEST("VFs that the lease makes get their own driver, beside others that get vfio-pci")
@@ -146,12 +102,12 @@ TEST("VFs that the lease makes get their own driver, beside others that get vfio
 	card();
 	part = lease_new("made", recs, 2);
 	REQUIRE(part >= 0, "%s: %u %s", strerror(-part), recs[0].reason, recs[0].detail);
-	CHECK_STR(pci_driver(vf_addr(0)), DRIVER);
+	CHECK_STR(pci_driver(pf_vf(IGB, 0)), DRIVER);
 	CHECK_EQ(type_of(0), 1101);
 	CHECK_STR(recs[0].vf.vfio.driver, "");
-	CHECK_STR(pci_driver(vf_addr(1)), "vfio-pci");
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), "vfio-pci");
 	close(part);
-	CHECK_EQ(vfs(), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 }
 
 TEST("a type that an admin has set comes back, as do vfio-pci and no driver where he has set that")
@@ -159,33 +115,33 @@ TEST("a type that an admin has set comes back, as do vfio-pci and no driver wher
 	int part;
 
 	card();
-	REQUIRE_EQ(set_vfs(2), 0);
-	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(1)), DRIVER)));
+	REQUIRE_EQ(pf_set_vfs(IGB, 2), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 1)), DRIVER)));
 	REQUIRE_EQ(set_type(0, "1101"), 0);
-	part = lease("other", rec_vgpu(0, 1102));
+	part = lease_of("other", rec_vgpu(0, 1102));
 	CHECK_EQ(type_of(0), 1102);
 	close(part);
 	CHECK_EQ(type_of(0), 1101);
-	part = lease("same", rec_vgpu(0, 1101));
+	part = lease_of("same", rec_vgpu(0, 1101));
 	CHECK_EQ(type_of(0), 1101);
 	close(part);
 	CHECK_EQ(type_of(0), 1101);
 
-	REQUIRE_EQ(pci_bind(vf_addr(1), "vfio-pci"), 0);
-	REQUIRE_EQ(file_write("vfio-pci", "/sys/bus/pci/devices/%s/driver_override", vf_addr(1)),
+	REQUIRE_EQ(pci_bind(pf_vf(IGB, 1), "vfio-pci"), 0);
+	REQUIRE_EQ(file_write("vfio-pci", "/sys/bus/pci/devices/%s/driver_override", pf_vf(IGB, 1)),
 		   0);
-	part = lease("vfio", rec_vgpu(1, 1102));
-	CHECK_STR(pci_driver(vf_addr(1)), DRIVER);
+	part = lease_of("vfio", rec_vgpu(1, 1102));
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), DRIVER);
 	CHECK_EQ(type_of(1), 1102);
 	close(part);
-	CHECK_STR(pci_driver(vf_addr(1)), "vfio-pci");
-	CHECK_STR(pci_override(vf_addr(1)), "vfio-pci");
-	REQUIRE_EQ(file_write("\n", "/sys/bus/pci/devices/%s/driver_override", vf_addr(1)), 0);
-	REQUIRE_EQ(pci_bind(vf_addr(1), NULL), 0);
-	part = lease("none", rec_vgpu(1, 1102));
-	CHECK_STR(pci_driver(vf_addr(1)), DRIVER);
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), "vfio-pci");
+	CHECK_STR(pci_override(pf_vf(IGB, 1)), "vfio-pci");
+	REQUIRE_EQ(file_write("\n", "/sys/bus/pci/devices/%s/driver_override", pf_vf(IGB, 1)), 0);
+	REQUIRE_EQ(pci_bind(pf_vf(IGB, 1), NULL), 0);
+	part = lease_of("none", rec_vgpu(1, 1102));
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), DRIVER);
 	close(part);
-	CHECK_STR(pci_driver(vf_addr(1)), "");
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), "");
 }
 
 TEST("a full card names who has it, and a type that it doesn't know those that it does")
@@ -193,18 +149,18 @@ TEST("a full card names who has it, and a type that it doesn't know those that i
 	int big, small;
 
 	card();
-	REQUIRE_EQ(set_vfs(4), 0);
-	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(3)), DRIVER)));
+	REQUIRE_EQ(pf_set_vfs(IGB, 4), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 3)), DRIVER)));
 	refused(rec_vgpu(0, 1105), -ENOENT, DEVIRT_REASON_VGPU_TYPE, "1101 1102 1104 1108");
 	refused(rec_vgpu(0, 0), -EINVAL, DEVIRT_REASON_INVALID, "settings.gpu.type");
-	big = lease("big", rec_vgpu(0, 1104));
-	small = lease("small", rec_vgpu(1, 1101));
+	big = lease_of("big", rec_vgpu(0, 1104));
+	small = lease_of("small", rec_vgpu(1, 1101));
 	REQUIRE_EQ(set_type(3, "1101"), 0);
 	refused(rec_vgpu(2, 1104), -ENOSPC, DEVIRT_REASON_VGPU_FULL,
 		"big 1104 small 1101 " IGB "/3 1101");
 	close(small);
 	close(big);
-	big = lease("now", rec_vgpu(2, 1104));
+	big = lease_of("now", rec_vgpu(2, 1104));
 	close(big);
 }
 
@@ -219,7 +175,7 @@ TEST("two of one description that don't fit together are refused, and nothing is
 	REQUIRE(failed < 3, "%u", failed);
 	CHECK_EQ(recs[failed].reason, DEVIRT_REASON_VGPU_FULL);
 	CHECK(!strncmp(recs[failed].detail, "three ", 6), "%s", recs[failed].detail);
-	CHECK_EQ(vfs(), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 }
 
 TEST("each refusal of the vendor's driver comes with its own errno, and nothing is left")
@@ -229,14 +185,14 @@ TEST("each refusal of the vendor's driver comes with its own errno, and nothing 
 	char text[16];
 
 	card();
-	REQUIRE_EQ(set_vfs(1), 0);
-	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(0)), DRIVER)));
+	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 0)), DRIVER)));
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		snprintf(text, sizeof(text), "%d", errors[i]);
 		REQUIRE_EQ(file_write(text, REFUSE), 0);
 		refused(rec_vgpu(0, 1102), -errors[i], DEVIRT_REASON_SETTING_FAILED, "vgpu-type");
 		CHECK_EQ(type_of(0), 0);
-		CHECK_STR(pci_driver(vf_addr(0)), DRIVER);
+		CHECK_STR(pci_driver(pf_vf(IGB, 0)), DRIVER);
 	}
 }
 
@@ -257,9 +213,9 @@ TEST("what the driver doesn't take back is told")
 	int part;
 
 	card();
-	REQUIRE_EQ(set_vfs(1), 0);
-	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(0)), DRIVER)));
-	part = lease("stays", rec_vgpu(0, 1102));
+	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 0)), DRIVER)));
+	part = lease_of("stays", rec_vgpu(0, 1102));
 	REQUIRE_EQ(file_write("5", REFUSE), 0);
 	CHECK_EQ(lease_release(part), 0);
 	CHECK(told(part, DEVIRT_EVENT_DRIFT, "not put back: vgpu-type"));
@@ -272,13 +228,13 @@ TEST("the vendor's driver leaves while the VF is leased: that is told, and nothi
 	int part;
 
 	card();
-	REQUIRE_EQ(set_vfs(1), 0);
-	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(0)), DRIVER)));
-	part = lease("left", rec_vgpu(0, 1102));
-	REQUIRE_EQ(pci_bind(vf_addr(0), NULL), 0);
+	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 0)), DRIVER)));
+	part = lease_of("left", rec_vgpu(0, 1102));
+	REQUIRE_EQ(pci_bind(pf_vf(IGB, 0), NULL), 0);
 	CHECK_EQ(lease_release(part), 0);
 	CHECK(told(part, DEVIRT_EVENT_DRIFT, "rebound"));
-	CHECK_STR(pci_driver(vf_addr(0)), DRIVER);
+	CHECK_STR(pci_driver(pf_vf(IGB, 0)), DRIVER);
 	CHECK_EQ(type_of(0), 0);
 	close(part);
 }
@@ -288,14 +244,14 @@ TEST("another driver has the VF when the lease ends: its own gets it back")
 	int part;
 
 	card();
-	REQUIRE_EQ(set_vfs(1), 0);
-	REQUIRE(EVENTUALLY(!strcmp(pci_driver(vf_addr(0)), DRIVER)));
-	part = lease("rebound", rec_vgpu(0, 1102));
+	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(pf_vf(IGB, 0)), DRIVER)));
+	part = lease_of("rebound", rec_vgpu(0, 1102));
 	command("modprobe igbvf");
-	REQUIRE_EQ(pci_bind(vf_addr(0), "igbvf"), 0);
+	REQUIRE_EQ(pci_bind(pf_vf(IGB, 0), "igbvf"), 0);
 	CHECK_EQ(lease_release(part), 0);
 	CHECK(told(part, DEVIRT_EVENT_DRIFT, "rebound"));
-	CHECK_STR(pci_driver(vf_addr(0)), DRIVER);
+	CHECK_STR(pci_driver(pf_vf(IGB, 0)), DRIVER);
 	close(part);
 	command("modprobe -r igbvf");
 }
@@ -303,8 +259,8 @@ TEST("another driver has the VF when the lease ends: its own gets it back")
 TEST("a VF whose driver has no types can't have one")
 {
 	refused(rec_vgpu(0, 1101), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "vgpu-type");
-	CHECK_EQ(vfs(), 0);
-	REQUIRE_EQ(set_vfs(1), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
+	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
 	refused(rec_vgpu(0, 1101), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "vgpu-type");
 }
 
@@ -349,11 +305,11 @@ TEST("quotas of a VF are set at the PF, and are afterwards what they were")
 	REQUIRE(part >= 0, "%s: %u %s", strerror(-part), rec.reason, rec.detail);
 	CHECK_QUOTAS(2, 256 * (long)MIB, 64, 8, 20);
 	CHECK_QUOTAS(1, 0, 0, 0, 0);
-	CHECK_STR(pci_driver(vf_addr(1)), "vfio-pci");
+	CHECK_STR(pci_driver(pf_vf(IGB, 1)), "vfio-pci");
 	close(part);
 	CHECK_QUOTAS(2, (long)MIB, 7, 0, 0);
 	/* A driver may round up. */
-	part = lease("rounded", rec_quotas(1, MIB + 1, 0, 5, 0));
+	part = lease_of("rounded", rec_quotas(1, MIB + 1, 0, 5, 0));
 	CHECK_QUOTAS(2, 2 * (long)MIB, 7, 8, 0);
 	close(part);
 	CHECK_QUOTAS(2, (long)MIB, 7, 0, 0);
@@ -371,7 +327,7 @@ TEST("a quota that the PF's driver refuses: which and why, and the others are pu
 	refused(rec_quotas(0, 256 * MIB, 64, 8, 200000), -EINVAL, DEVIRT_REASON_SETTING_FAILED,
 		"quantum");
 	CHECK_QUOTAS(1, 0, 0, 0, 0);
-	CHECK_EQ(vfs(), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 }
 
 TEST("a PF whose driver has no quotas can't give any")

@@ -140,13 +140,13 @@ while read -r command options; do
 done <<<"$table"
 
 for key in $(sed -n 's/^\.BI \([a-z-]*\)=.*/\1/p' "$etc/man/devirt.conf.5" | sort -u); do
-	if grep -q "!strcmp(key, \"$key\")" "$top/userspace/cli/config.c" "$top"/userspace/cli/setting*.c; then
+	if grep -q "!strcmp(key, \"$key\")" "$top/userspace/cli/config_key.c" "$top"/userspace/cli/setting*.c; then
 		pass "$key= of devirt.conf(5) is a key"
 	else
 		flunk "$key= of devirt.conf(5) is a key"
 	fi
 done
-for key in $(sed -n 's/.*!strcmp(key, "\([a-z-]*\)").*/\1/p' "$top/userspace/cli/config.c" "$top"/userspace/cli/setting*.c | sort -u); do
+for key in $(sed -n 's/.*!strcmp(key, "\([a-z-]*\)").*/\1/p' "$top/userspace/cli/config_key.c" "$top"/userspace/cli/setting*.c | sort -u); do
 	if grep -q "^\.BI $key=" "$etc/man/devirt.conf.5"; then
 		pass "key $key= is in devirt.conf(5)"
 	else

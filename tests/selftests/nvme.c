@@ -2,8 +2,6 @@
 /*
  * Settings of an NVMe VF: queues and interrupt vectors, of what all share.
  */
-#include <poll.h>
-
 #include "device.h"
 #include "nvme.h"
 #include "one.h"
@@ -244,19 +242,6 @@ TEST("the PF's driver leaves and comes back meanwhile: all is put back by the ne
 	close(part);
 	fd = nvme_open(NVME);
 	CHECK_VF(fd, 0, false, 0, 0);
-}
-
-/* Is there an event of that kind about that? */
-static bool told(int part, unsigned int type, const char *detail)
-{
-	struct pollfd poller = { part, POLLIN, 0 };
-	struct devirt_event event;
-
-	while (poll(&poller, 1, 0) == 1 && read(part, &event, sizeof(event)) == sizeof(event)) {
-		if (event.type == type && !strcmp(event.detail, detail))
-			return true;
-	}
-	return false;
 }
 
 TEST("without the PF's driver nothing can be put back, which is told, and nothing waits for it")

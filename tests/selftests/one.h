@@ -3,6 +3,8 @@
 #ifndef ONE_H
 #define ONE_H
 
+#include <poll.h>
+
 #include "lease.h"
 #include "tap.h"
 
@@ -31,6 +33,19 @@ static void __attribute__((unused)) refused(struct devirt_record rec, int err,
 	CHECK_STR(rec.detail, detail);
 	CHECK_EQ(lease_state(part), DEVIRT_STATE_NEW);
 	close(part);
+}
+
+/* Is there an event of that kind about that? */
+static bool __attribute__((unused)) told(int part, unsigned int type, const char *detail)
+{
+	struct pollfd poller = { part, POLLIN, 0 };
+	struct devirt_event event;
+
+	while (poll(&poller, 1, 0) == 1 && read(part, &event, sizeof(event)) == sizeof(event)) {
+		if (event.type == type && !strcmp(event.detail, detail))
+			return true;
+	}
+	return false;
 }
 
 #endif

@@ -3,8 +3,6 @@
  * Settings of a graphics card's VF, with module/tests/vgpu.c for the card: igb's
  * VFs have NVIDIA's attributes, and igb's PF has Intel's.
  */
-#include <poll.h>
-
 #include "device.h"
 #include "one.h"
 #include "pf.h"
@@ -194,18 +192,6 @@ TEST("each refusal of the vendor's driver comes with its own errno, and nothing 
 		CHECK_EQ(type_of(0), 0);
 		CHECK_STR(pci_driver(pf_vf(IGB, 0)), DRIVER);
 	}
-}
-
-static bool told(int part, unsigned int type, const char *detail)
-{
-	struct pollfd poller = { part, POLLIN, 0 };
-	struct devirt_event event;
-
-	while (poll(&poller, 1, 0) == 1 && read(part, &event, sizeof(event)) == sizeof(event)) {
-		if (event.type == type && !strcmp(event.detail, detail))
-			return true;
-	}
-	return false;
 }
 
 TEST("what the driver doesn't take back is told")

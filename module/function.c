@@ -363,8 +363,7 @@ static int devirt_function_set(struct devirt_resource *res, struct devirt_functi
 
 /*
  * The driver that belongs to it is the one that VFIO opens it by, and the only one
- * that has what is to be set. If it has vfio-pci or none, it gets
- * its own.
+ * that has what is to be set. If it has vfio-pci or none, it gets its own.
  */
 static int devirt_function_keep(struct devirt_resource *res, struct devirt_function *fn)
 {
@@ -483,6 +482,9 @@ static int devirt_function_bind(struct devirt_function *fn)
 
 	if (!fn->driver[0] || devirt_function_has(pdev, fn->driver))
 		return 0;
+	ret = devirt_override_set(pdev, fn->driver);
+	if (ret)
+		return ret;
 	ret = bus_for_each_drv(&pci_bus_type, NULL, fn, devirt_function_bind_to);
 	if (!ret) {
 		/* Unloaded meanwhile: loading it again is the admin's business. */
@@ -495,16 +497,28 @@ static int devirt_function_bind(struct devirt_function *fn)
 	return ret < 0 ? ret : -ENODEV;
 }
 
-/* Away from its own driver, unless it came from there; and no other may get it. */
-static void devirt_function_unkeep(struct devirt_function *fn)
+/*
+ * Nobody may have it but who is to have it: a driver that is being loaded would take
+ * it as soon as it has none. Without memory for the override that can still happen,
+ * and is an error of devirt_function_bind() then.
+ */
+static void devirt_function_guard(struct devirt_function *fn)
 {
 	struct pci_dev *pdev = fn->pdev;
 
-	if (fn->keeps && strcmp(fn->kept, fn->driver)) {
-		devirt_override_set(pdev, fn->driver[0] ? fn->driver : DEVIRT_NO_DRIVER);
+	devirt_override_set(pdev, DEVIRT_NO_DRIVER);
+	/* Who is probing it just now has the lock, and who comes next finds the override. */
+	if (!devirt_function_has(pdev, fn->driver) && !devirt_function_has(pdev, fn->kept))
 		device_release_driver(&pdev->dev);
-	}
+}
+
+/* Away from its own driver, unless it came from there. */
+static void devirt_function_unkeep(struct devirt_function *fn)
+{
+	if (fn->keeps && strcmp(fn->kept, fn->driver))
+		device_release_driver(&fn->pdev->dev);
 	fn->keeps = false;
+	fn->kept[0] = '\0';
 }
 
 /* Driver, override and power policy as they were. Can be called again. */
@@ -513,17 +527,11 @@ static int devirt_function_restore(struct devirt_function *fn)
 	struct pci_dev *pdev = fn->pdev;
 	int err;
 
+	devirt_function_guard(fn);
 	devirt_function_unkeep(fn);
-	err = devirt_override_set(pdev, fn->override);
-	if (err)
-		return err;
 	err = devirt_function_bind(fn);
-	if (err && fn->override) {
-		/* An override that was set after the driver had it: not for this one. */
-		devirt_override_set(pdev, NULL);
-		err = devirt_function_bind(fn);
-		err = devirt_override_set(pdev, fn->override) ?: err;
-	}
+	/* Last: it may name another driver than the one that has it. */
+	err = devirt_override_set(pdev, fn->override) ?: err;
 	if (fn->runtime_auto)
 		pm_runtime_allow(&pdev->dev);
 	else
@@ -537,8 +545,9 @@ static int devirt_function_restore(struct devirt_function *fn)
  * @clean: is it sure that no user has left anything in it?
  *
  * While its group is claimed nobody can open it, so what was found out stays true,
- * and unbinding doesn't wait for a user with the device locked. May sleep; takes
- * the device lock. Return: 0, or -EAGAIN while a process uses it.
+ * and unbinding doesn't wait for a user with the device locked. Afterwards no driver
+ * gets it until its override is set. May sleep; takes the device lock. Return: 0, or
+ * -EAGAIN while a process uses it.
  */
 int devirt_function_leave(struct devirt_function *fn, bool *clean)
 {
@@ -547,8 +556,7 @@ int devirt_function_leave(struct devirt_function *fn, bool *clean)
 	if (devirt_function_shut(fn->pdev, &shut) == -EAGAIN)
 		return -EAGAIN;
 	*clean = shut && devirt_function_clean(fn);
-	if (strcmp(fn->driver, DEVIRT_VFIO_DRIVER))
-		device_release_driver(&fn->pdev->dev);
+	devirt_function_guard(fn);
 	devirt_function_reopen(fn->pdev, shut);
 	return 0;
 }
@@ -560,13 +568,10 @@ static int devirt_function_let(struct devirt_resource *res, struct devirt_functi
 
 	if (devirt_function_shut(fn->pdev, &shut))
 		return -EAGAIN;
-	if (!devirt_function_has(fn->pdev, fn->kept)) {
+	if (!devirt_function_has(fn->pdev, fn->kept))
 		devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
 			     .detail = "rebound");
-		/* Another one, by an admin or by udev, which has just loaded it. */
-		if (!devirt_function_has(fn->pdev, fn->driver))
-			device_release_driver(&fn->pdev->dev);
-	}
+	devirt_function_guard(fn);
 	devirt_vfset_unset(fn->vfset);
 	devirt_function_unkeep(fn);
 	devirt_function_reopen(fn->pdev, shut);
@@ -604,11 +609,11 @@ int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn
 		err = devirt_function_leave(fn, &clean);
 		if (err)
 			return err;
-	} else if (READ_ONCE(pdev->dev.driver)) {
-		devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
-			     .detail = "rebound");
-		if (!devirt_function_has(pdev, fn->driver))
-			device_release_driver(&pdev->dev);
+	} else {
+		if (READ_ONCE(pdev->dev.driver))
+			devirt_event(res->part, DEVIRT_EVENT_DRIFT, .record = &res->index,
+				     .detail = "rebound");
+		devirt_function_guard(fn);
 	}
 	if (!clean &&
 	    (!READ_ONCE(pdev->dev.driver) || !strcmp(fn->driver, DEVIRT_VFIO_DRIVER))) {

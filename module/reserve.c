@@ -318,14 +318,16 @@ static void devirt_reserve_return(struct devirt_reserved *res)
 {
 	struct pci_dev *pdev = res->fn.pdev;
 	bool clean;
+	int err;
 
 	/* Unplugged; or somebody has given it another driver meanwhile. */
 	if (!device_is_registered(&pdev->dev) || !devirt_override_is(pdev, DEVIRT_VFIO_DRIVER))
 		return;
+	err = devirt_function_leave(&res->fn, &clean);
 	if (devirt_override_set(pdev, res->fn.override))
 		pci_warn(pdev, "devirt: no memory for its driver override, %s\n",
 			 res->fn.override);
-	if (devirt_function_leave(&res->fn, &clean))
+	if (err)
 		pci_warn(pdev, "devirt: no longer reserved, but %s keeps it: a process uses it\n",
 			 DEVIRT_VFIO_DRIVER);
 	else if (device_attach(&pdev->dev) < 0)

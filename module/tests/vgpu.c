@@ -9,8 +9,8 @@
  * - The PF has Intel's attributes: xe's for video memory and the execution
  *   quantum, i915's for contexts and doorbells.
  *
- * "refuse", a parameter that can be written at any time: the errno that every
- * write of an attribute gets.
+ * Parameters that can be written at any time: "refuse", the errno that every write
+ * of an attribute gets, and "unfit", the one that every VF's probe gets.
  */
 #define pr_fmt(fmt) "devirt_vgpu: " fmt
 
@@ -31,6 +31,9 @@
 static int refuse;
 module_param(refuse, int, 0600);
 MODULE_PARM_DESC(refuse, "errno that writes of attributes get, 0: none");
+static int unfit;
+module_param(unfit, int, 0600);
+MODULE_PARM_DESC(unfit, "errno that probes get, 0: none");
 
 /* ------------------------------------------------------------------ a VF */
 
@@ -195,6 +198,8 @@ static int vgpu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct vgpu *vgpu;
 	int err;
 
+	if (READ_ONCE(unfit))
+		return -READ_ONCE(unfit);
 	vgpu = vfio_alloc_device(vgpu, core.vdev, &pdev->dev, &vgpu_ops);
 	if (IS_ERR(vgpu))
 		return PTR_ERR(vgpu);

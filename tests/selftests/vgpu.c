@@ -3,12 +3,17 @@
  * Settings of a graphics card's VF, with module/tests/vgpu.c for the card: igb's
  * VFs have NVIDIA's attributes, and igb's PF has Intel's.
  */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "device.h"
 #include "one.h"
 #include "pf.h"
 
 #define DRIVER	"devirt_vgpu"
 #define REFUSE	"/sys/module/" DRIVER "/parameters/refuse"
+#define UNFIT	"/sys/module/" DRIVER "/parameters/unfit"
 
 static void reset(void)
 {
@@ -240,6 +245,91 @@ TEST("another driver has the VF when the lease ends: its own gets it back")
 	CHECK_STR(pci_driver(pf_vf(IGB, 0)), DRIVER);
 	close(part);
 	command("modprobe -r igbvf");
+}
+
+/* A driver that wants it, all the time, as one does that udev loads. */
+static pid_t wanting(const char *driver, const char *bdf)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	for (;;)
+		file_write(bdf, "/sys/bus/pci/drivers/%s/bind", driver);
+}
+
+TEST("no other driver comes between while the VF goes back to its own")
+{
+	int part, round;
+	char bdf[16];
+	pid_t pid;
+
+	card();
+	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
+	snprintf(bdf, sizeof(bdf), "%s", pf_vf(IGB, 0));
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(bdf), DRIVER)));
+	command("modprobe igbvf");
+	pid = wanting("igbvf", bdf);
+	/* By its own driver, and by vfio-pci. */
+	for (round = 0; round < 20; round++) {
+		part = lease_of("wanted", round & 1 ? rec_vf(IGB, 0, 1) : rec_vgpu(0, 1102));
+		pci_bind(bdf, NULL);
+		CHECK_EQ(lease_release(part), 0);
+		CHECK_EQ(lease_state(part), DEVIRT_STATE_RELEASED);
+		CHECK_STR(pci_driver(bdf), DRIVER);
+		CHECK_STR(pci_override(bdf), "(null)");
+		close(part);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	command("modprobe -r igbvf");
+}
+
+TEST("a function that its driver doesn't take back is in quarantine until it does")
+{
+	struct devirt_record rec = rec_vf(IGB, 0, 1);
+	struct devirt_event event;
+	int part, other, seen;
+	char state[32], bdf[16];
+
+	card();
+	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
+	snprintf(bdf, sizeof(bdf), "%s", pf_vf(IGB, 0));
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(bdf), DRIVER)));
+	part = lease_of("unfit", rec);
+	seen = lease_open("unfit", DEVIRT_OPEN_OBSERVE);
+	fcntl(seen, F_SETFL, O_NONBLOCK);
+	REQUIRE_EQ(file_write("5", UNFIT), 0);
+	close(part);
+	CHECK_EQ(lease_state(seen), DEVIRT_STATE_QUARANTINE);
+	CHECK_STR(pci_driver(bdf), "");
+	file_read(state, sizeof(state), "/sys/class/devirt/unfit/state");
+	CHECK_STR(state, "quarantine");
+	REQUIRE(read(seen, &event, sizeof(event)) == sizeof(event));
+	CHECK_EQ(event.type, DEVIRT_EVENT_QUARANTINE);
+	CHECK_EQ(event.record, 0);
+	CHECK(event.value > 0 && event.detail[0], "%lld \"%s\"", (long long)event.value,
+	      event.detail);
+	/* Nobody else gets it, and trying again changes nothing. */
+	other = lease_create("other");
+	CHECK_EQ(lease_apply(other, 0, &rec, 1, NULL), -EBUSY);
+	CHECK_EQ(rec.reason, DEVIRT_REASON_QUARANTINED);
+	CHECK_STR(rec.detail, "unfit");
+	part = lease_open("unfit", 0);
+	REQUIRE(part >= 0, "%s", strerror(-part));
+	CHECK_EQ(lease_release(part), 0);
+	CHECK_EQ(lease_state(part), DEVIRT_STATE_QUARANTINE);
+	CHECK_STR(pci_driver(bdf), "");
+	/* The admin has found what was wrong. */
+	REQUIRE_EQ(file_write("0", UNFIT), 0);
+	CHECK_EQ(lease_release(part), 0);
+	CHECK_EQ(lease_state(part), DEVIRT_STATE_RELEASED);
+	CHECK_STR(pci_driver(bdf), DRIVER);
+	CHECK_STR(pci_override(bdf), "(null)");
+	CHECK_EQ(lease_apply(other, 0, &rec, 1, NULL), 0);
+	close(other);
+	close(part);
+	CHECK_STR(pci_driver(bdf), DRIVER);
 }
 
 TEST("a VF whose driver has no types can't have one")

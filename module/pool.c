@@ -130,12 +130,12 @@ bool devirt_pool_wanted(struct pci_dev *pf)
 }
 
 /* The next VF after @from, whose reference it takes over; with a reference. */
-static struct pci_dev *devirt_pool_next(struct devirt_pool *pool, struct pci_dev *from)
+static struct pci_dev *devirt_pool_next(struct pci_dev *pf, struct pci_dev *from)
 {
 	struct pci_dev *vf = from;
 
 	for_each_pci_dev(vf) {
-		if (vf->is_virtfn && pci_physfn(vf) == pool->pf)
+		if (vf->is_virtfn && pci_physfn(vf) == pf)
 			return vf;
 	}
 	return NULL;
@@ -143,16 +143,16 @@ static struct pci_dev *devirt_pool_next(struct devirt_pool *pool, struct pci_dev
 
 /**
  * devirt_pool_vf - a VF by its index
- * @pool: the pool
+ * @pf: its PF
  * @index: which
  *
  * Return: the VF, with a reference, or NULL.
  */
-struct pci_dev *devirt_pool_vf(struct devirt_pool *pool, u32 index)
+struct pci_dev *devirt_pool_vf(struct pci_dev *pf, u32 index)
 {
 	struct pci_dev *vf = NULL;
 
-	while ((vf = devirt_pool_next(pool, vf))) {
+	while ((vf = devirt_pool_next(pf, vf))) {
 		if (pci_iov_vf_id(vf) == index)
 			return vf;
 	}
@@ -177,7 +177,7 @@ static void devirt_pool_orphans(struct devirt_pool *pool)
 {
 	struct pci_dev *vf, *pf = pool->pf, *successor;
 
-	while ((vf = devirt_pool_next(pool, NULL))) {
+	while ((vf = devirt_pool_next(pool->pf, NULL))) {
 		pci_stop_and_remove_bus_device_locked(vf);
 		pci_dev_put(vf);
 		/* The VF's own, which only the PF's removal of its VFs would put. */
@@ -305,7 +305,7 @@ bool devirt_pool_busy(struct devirt_pool *pool)
 {
 	struct pci_dev *vf = NULL;
 
-	while ((vf = devirt_pool_next(pool, vf))) {
+	while ((vf = devirt_pool_next(pool->pf, vf))) {
 		if (devirt_function_busy(vf)) {
 			pci_dev_put(vf);
 			return true;
@@ -420,8 +420,9 @@ static void devirt_pool_work(struct work_struct *work)
 		 * if its parameter says so. One that has found them isn't asked, as
 		 * some would take down what they have.
 		 */
-		if (count && devirt_net_overlooks(pool->pf))
-			devirt_pool_configure(pool, count);
+		if (count && devirt_net_overlooks(pool->pf) &&
+		    devirt_pool_configure(pool, count) < 0)
+			pci_warn(pool->pf, "devirt: its driver doesn't take over its VFs\n");
 		list_for_each_entry(vf, &pool->leased, entry)
 			devirt_vfset_again(vf->fn->vfset);
 	}
@@ -589,7 +590,7 @@ static int devirt_pool_taken(struct devirt_resource *res, struct devirt_pool *po
 				     devirt_partition_name(leased->res->part));
 	if (pool->held)
 		return devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%s", "");
-	while (!err && (vf = devirt_pool_next(pool, vf))) {
+	while (!err && (vf = devirt_pool_next(pool->pf, vf))) {
 		if (devirt_function_busy(vf))
 			err = devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%d vfio",
 					    pci_iov_vf_id(vf));

@@ -43,7 +43,7 @@ static int devirt_vf_claim(struct devirt_resource *res, struct devirt_vf *vf, u3
 		return err;
 
 	/* Not made for a lease: this VF has a history, and perhaps a user. */
-	pdev = devirt_pool_vf(pool, index);
+	pdev = devirt_pool_vf(pool->pf, index);
 	if (!pdev) {
 		err = devirt_refuse(res, DEVIRT_REASON_VF_INDEX, -ERANGE, "%d",
 				    pci_num_vf(pool->pf));
@@ -208,7 +208,7 @@ static int devirt_vf_take(struct devirt_resource *res, struct devirt_vf *vf)
 	int err;
 
 	if (!vf->fn.pdev) {
-		pdev = devirt_pool_vf(vf->pool, rec->index);
+		pdev = devirt_pool_vf(vf->pool->pf, rec->index);
 		if (!pdev)
 			return devirt_refuse(res, DEVIRT_REASON_VF_INDEX, -ERANGE, "%d",
 					     pci_num_vf(vf->pool->pf));

@@ -12,6 +12,7 @@
 #include <linux/string.h>
 
 #include "compat/compat.h"
+#include "function.h"
 #include "partition.h"
 #include "resource.h"
 #include "vfset.h"
@@ -340,4 +341,37 @@ int devirt_vfset_limit(struct devirt_vfset *vs, u32 bit, u64 limit)
 {
 	return devirt_refuse(vs->res, DEVIRT_REASON_SETTING_VALUE, -ERANGE, "%s %llu",
 			     devirt_vfset_name(bit), limit);
+}
+
+/**
+ * devirt_vfset_word - append a word to the detail of a refusal
+ * @vs: what is refused
+ * @word: which; left out if it doesn't fit as a whole
+ */
+void devirt_vfset_word(struct devirt_vfset *vs, const char *word)
+{
+	char *detail = vs->res->rec.detail;
+	size_t len = strlen(detail);
+
+	if (len + 1 + strlen(word) < sizeof(vs->res->rec.detail))
+		scnprintf(detail + len, sizeof(vs->res->rec.detail) - len, "%s%s",
+			  len ? " " : "", word);
+}
+
+/**
+ * devirt_vfset_holder - append who has something: "PARTITION AMOUNT"
+ * @vs: what is refused
+ * @index: the VF that has it; "PF/INDEX" if nobody leases that
+ * @amount: how much, or which
+ *
+ * May sleep.
+ */
+void devirt_vfset_holder(struct devirt_vfset *vs, u32 index, u64 amount)
+{
+	char name[DEVIRT_NAME_MAX], word[DEVIRT_NAME_MAX + 24];
+
+	if (!devirt_claim_holder(vs->res, DEVIRT_CLAIM_VF, devirt_vf_id(vs->pf, index), name))
+		snprintf(name, sizeof(name), "%s/%u", pci_name(vs->pf), index);
+	snprintf(word, sizeof(word), "%s %llu", name, amount);
+	devirt_vfset_word(vs, word);
 }

@@ -77,6 +77,8 @@ bool devirt_vfset_keeps(struct devirt_vfset *vs);
 bool devirt_net_overlooks(struct pci_dev *pf);
 
 int devirt_vfset_refuse(struct devirt_vfset *vs, u32 reason, int err, u32 bit);
+void devirt_vfset_word(struct devirt_vfset *vs, const char *word);
+void devirt_vfset_holder(struct devirt_vfset *vs, u32 index, u64 amount);
 int devirt_vfset_limit(struct devirt_vfset *vs, u32 bit, u64 limit);
 
 #endif /* _DEVIRT_VFSET_H */

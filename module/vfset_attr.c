@@ -20,6 +20,7 @@
 #include "compat/compat.h"
 #include "function.h"
 #include "hostattr.h"
+#include "pool.h"
 #include "resource.h"
 #include "vfset.h"
 
@@ -171,21 +172,10 @@ static int devirt_attr_find(struct devirt_vfset *vs, u32 bit, struct devirt_attr
 	return devirt_vfset_refuse(vs, DEVIRT_REASON_SETTING_KIND, -EOPNOTSUPP, bit);
 }
 
-/* Append a word to a detail, if it fits as a whole. */
-static void devirt_attr_word(struct devirt_vfset *vs, const char *word)
-{
-	char *detail = vs->res->rec.detail;
-	size_t len = strlen(detail);
-
-	if (len + 1 + strlen(word) < sizeof(vs->res->rec.detail))
-		scnprintf(detail + len, sizeof(vs->res->rec.detail) - len, "%s%s",
-			  len ? " " : "", word);
-}
-
 /* Who has something of the card: "PARTITION TYPE", or "PF/INDEX TYPE". */
 static bool devirt_attr_holders(struct devirt_vfset *vs, const struct devirt_attr *attr)
 {
-	char path[DEVIRT_ATTR_PATH], name[DEVIRT_NAME_MAX], word[DEVIRT_NAME_MAX + 24];
+	char path[DEVIRT_ATTR_PATH];
 	bool any = false;
 	u64 value;
 	u32 i;
@@ -194,10 +184,7 @@ static bool devirt_attr_holders(struct devirt_vfset *vs, const struct devirt_att
 		if (i == vs->index || devirt_attr_at(attr, vs->pf, i, path, &value) || !value)
 			continue;
 		any = true;
-		if (!devirt_claim_holder(vs->res, DEVIRT_CLAIM_VF, devirt_vf_id(vs->pf, i), name))
-			snprintf(name, sizeof(name), "%s/%u", pci_name(vs->pf), i);
-		snprintf(word, sizeof(word), "%s %llu", name, value);
-		devirt_attr_word(vs, word);
+		devirt_vfset_holder(vs, i, value);
 	}
 	return any;
 }
@@ -252,7 +239,7 @@ static int devirt_attr_offers(struct devirt_vfset *vs, const struct devirt_attr 
 	at = list;
 	while (devirt_attr_next(&at, &number)) {
 		snprintf(word, sizeof(word), "%llu", number);
-		devirt_attr_word(vs, word);
+		devirt_vfset_word(vs, word);
 	}
 out:
 	kfree(list);
@@ -262,19 +249,14 @@ out:
 /* Can't tell what it offers: it isn't there, or doesn't have its own driver. */
 static bool devirt_attr_unknown(struct devirt_vfset *vs)
 {
-	struct pci_dev *vf = NULL;
-	bool unknown = true;
+	struct pci_dev *vf = devirt_pool_vf(vs->pf, vs->index);
+	char driver[DEVIRT_DRIVER_MAX];
 
-	for_each_pci_dev(vf) {
-		if (!vf->is_virtfn || pci_physfn(vf) != vs->pf || pci_iov_vf_id(vf) != vs->index)
-			continue;
-		device_lock(&vf->dev);
-		unknown = !vf->dev.driver || !strcmp(vf->dev.driver->name, DEVIRT_VFIO_DRIVER);
-		device_unlock(&vf->dev);
-		pci_dev_put(vf);
-		break;
-	}
-	return unknown;
+	if (!vf)
+		return true;
+	devirt_function_driver(vf, driver);
+	pci_dev_put(vf);
+	return !driver[0] || !strcmp(driver, DEVIRT_VFIO_DRIVER);
 }
 
 static int devirt_attr_check(struct devirt_vfset *vs, u32 bit)

@@ -91,27 +91,18 @@ static int devirt_nvme_entry(struct devirt_nvme *nvme, u32 index,
 	return 0;
 }
 
-static void devirt_nvme_holder(struct devirt_vfset *vs, const char *name, unsigned int count)
-{
-	char *detail = vs->res->rec.detail, word[DEVIRT_NAME_MAX + 8];
-	size_t len = strlen(detail);
-
-	/* Whole names, as many as there is room for. */
-	if (snprintf(word, sizeof(word), " %s %u", name, count) <
-	    (int)(sizeof(vs->res->rec.detail) - len))
-		strscpy(detail + len, word, sizeof(vs->res->rec.detail) - len);
-}
-
 /* Who has the rest? To be appended to the refusal. */
 static void devirt_nvme_holders(struct devirt_vfset *vs, struct devirt_nvme *nvme,
 				enum devirt_nvme_type type, unsigned int primary)
 {
-	char name[DEVIRT_NAME_MAX];
 	unsigned int i, count;
+	char word[32];
 	u32 index;
 
-	if (primary)
-		devirt_nvme_holder(vs, pci_name(vs->pf), primary);
+	if (primary) {
+		snprintf(word, sizeof(word), "%s %u", pci_name(vs->pf), primary);
+		devirt_vfset_word(vs, word);
+	}
 	if (devirt_nvme_identify_list(nvme, 0))
 		return;
 	for (i = 0; i < min_t(unsigned int, nvme->list->count,
@@ -122,10 +113,7 @@ static void devirt_nvme_holders(struct devirt_vfset *vs, struct devirt_nvme *nvm
 		index = le16_to_cpu(entry->vf) - 1;
 		if (!count || index == vs->index)
 			continue;
-		if (!devirt_claim_holder(vs->res, DEVIRT_CLAIM_VF,
-					 devirt_vf_id(vs->pf, index), name))
-			snprintf(name, sizeof(name), "%s/%u", pci_name(vs->pf), index);
-		devirt_nvme_holder(vs, name, count);
+		devirt_vfset_holder(vs, index, count);
 	}
 }
 

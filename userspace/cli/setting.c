@@ -24,17 +24,6 @@ static bool take_mac(const char *text, uint8_t mac[6])
 	return !(mac[0] & 1) && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
 }
 
-static bool take_count(const char *text, unsigned long least, unsigned long most,
-		       unsigned long *value)
-{
-	char *end;
-
-	if (!isdigit((unsigned char)*text) || strlen(text) > 10)
-		return false;
-	*value = strtoul(text, &end, 10);
-	return !*end && *value >= least && *value <= most;
-}
-
 static bool take_yes(const char *text, uint8_t *value)
 {
 	*value = !strcmp(text, "yes");
@@ -63,7 +52,7 @@ int setting_take(struct devirt_vf_settings *settings, const char *key, const cha
 		 const char **wanted)
 {
 	struct devirt_vf_net *net = &settings->net;
-	unsigned long number;
+	uint32_t number;
 
 	if (!strcmp(key, "mac")) {
 		*wanted = "the address of one card, such as 52:54:00:12:34:56,";
@@ -75,14 +64,14 @@ int setting_take(struct devirt_vf_settings *settings, const char *key, const cha
 		settings->set |= DEVIRT_VF_SET_VLAN;
 		if (!strcmp(text, "none"))
 			return 1;
-		if (!take_count(text, 1, 4094, &number))
+		if (!setting_number(text, 1, 4094, &number))
 			return 0;
 		net->vlan = number;
 		return 1;
 	}
 	if (!strcmp(key, "qos")) {
 		*wanted = "a number from 0 to 7";
-		if (!take_count(text, 0, 7, &number))
+		if (!setting_number(text, 0, 7, &number))
 			return 0;
 		net->qos = number;
 		return 1;

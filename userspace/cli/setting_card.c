@@ -8,7 +8,7 @@
 #include <string.h>
 #include "cli.h"
 
-static bool take_number(const char *text, unsigned long least, unsigned long most, uint32_t *value)
+bool setting_number(const char *text, unsigned long least, unsigned long most, uint32_t *value)
 {
 	unsigned long number;
 	char *end;
@@ -66,12 +66,12 @@ int setting_card_take(struct devirt_vf_settings *settings, const char *key, cons
 	if (!strcmp(key, "queues")) {
 		*wanted = "a number from 2 to 65535";
 		settings->set |= DEVIRT_VF_SET_QUEUES;
-		return take_number(text, 2, 65535, &settings->nvme.queues);
+		return setting_number(text, 2, 65535, &settings->nvme.queues);
 	}
 	if (!strcmp(key, "vectors")) {
 		*wanted = "a number from 1 to 65535";
 		settings->set |= DEVIRT_VF_SET_VECTORS;
-		return take_number(text, 1, 65535, &settings->nvme.vectors);
+		return setting_number(text, 1, 65535, &settings->nvme.vectors);
 	}
 	if (!strcmp(key, "vram")) {
 		*wanted = "a size with its unit, such as 512M or 4G,";
@@ -82,11 +82,11 @@ int setting_card_take(struct devirt_vf_settings *settings, const char *key, cons
 	}
 	if (!strcmp(key, "contexts")) {
 		settings->set |= DEVIRT_VF_SET_CONTEXTS;
-		return take_number(text, 1, 0xffffffff, &settings->gpu.contexts);
+		return setting_number(text, 1, 0xffffffff, &settings->gpu.contexts);
 	}
 	if (!strcmp(key, "doorbells")) {
 		settings->set |= DEVIRT_VF_SET_DOORBELLS;
-		return take_number(text, 1, 0xffffffff, &settings->gpu.doorbells);
+		return setting_number(text, 1, 0xffffffff, &settings->gpu.doorbells);
 	}
 	if (!strcmp(key, "quantum")) {
 		*wanted = "a time with its unit, such as 20ms,";
@@ -99,7 +99,7 @@ int setting_card_take(struct devirt_vf_settings *settings, const char *key, cons
 bool setting_card_type(struct devirt_vf_settings *settings, const char *text)
 {
 	settings->set |= DEVIRT_VF_SET_VGPU;
-	return take_number(text, 1, 0xffffffff, &settings->gpu.type);
+	return setting_number(text, 1, 0xffffffff, &settings->gpu.type);
 }
 
 const char *setting_card_conflict(uint32_t set)

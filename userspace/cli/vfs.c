@@ -349,7 +349,8 @@ static int size_all(int device)
 	status = read_conf(&all);
 	if (!status && opt.arrive) {
 		status = arrival_wait(VFS_CONF, look, &all);
-		arrival_notify("READY=1\nSTATUS=made");
+		if (!status && !all.status)
+			arrival_notify("READY=1\nSTATUS=made");
 	}
 	for (size_t i = 0; !status && !opt.arrive && i < all.count; i++)
 		size_one(&all, &all.list[i]);

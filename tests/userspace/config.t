@@ -37,6 +37,8 @@ bad 'neither key nor section' 2 'neither a \[section\] nor key=value' $'[cpus]\n
 bad 'queues that are no number' 3 'queues=many: a number from 2 to 65535 is wanted' $'[vf a]\npf=01:00.0\nqueues=many'
 bad 'a queue is too few' 3 'queues=1: a number from 2 *' $'[vf a]\npf=01:00.0\nqueues=1'
 bad 'vram without a unit' 3 'vram=512: a size with its unit*' $'[vf a]\npf=01:00.0\nvram=512'
+bad 'vram not in whole megabytes' 3 'vram=1500K: a size with its unit*' $'[vf a]\npf=01:00.0\nvram=1500K'
+bad 'quantum of parts of a millisecond' 3 'quantum=0.5ms: a time with its unit*' $'[vf a]\npf=01:00.0\nquantum=0.5ms'
 bad 'quantum without a unit' 3 'quantum=20: a time with its unit*' $'[vf a]\npf=01:00.0\nquantum=20'
 bad 'doorbells of none' 3 'doorbells=0: a number from 1 is wanted' $'[vf a]\npf=01:00.0\ndoorbells=0'
 bad 'settings of two kinds of cards' 1 '\[vf a\]: settings of different kinds of cards*' $'[vf a]\npf=01:00.0\nqueues=4\nmac=52:54:00:12:34:56'
@@ -46,6 +48,7 @@ like 'a vGPU type by a name that nobody has' "$status $err" \
 	'1 devirt: */t.conf:3: vgpu-type=A16-2Q: no VF of * offers that; make its VFs first*'
 good 'settings of an NVMe VF' $'[vf a]\npf=01:00.0\nqueues=4\nvectors=3'
 good 'settings of a graphics VF' $'[vf a]\npf=01:00.0\nvgpu-type=1414\nvram=4G\ncontexts=64\ndoorbells=8\nquantum=20ms'
+good 'a quantum of half a second' $'[vf a]\npf=01:00.0\nquantum=0.5s'
 bad 'heading without its end' 3 'neither a \[section\] nor key=value' $'[cpus]\ncount=2\n[memory'
 bad 'the first error is told' 2 'count=x: *' $'[cpus]\ncount=x\n[foo]\nnonsense'
 bad 'line that is too long' 2 'the line is longer than *' "[partition]

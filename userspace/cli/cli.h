@@ -197,9 +197,6 @@ const char *setting_conflict(const struct devirt_vf_settings *settings);
 char *setting_text(const struct devirt_vf_settings *settings);
 struct json_object *setting_json(const struct devirt_vf_settings *settings);
 
-/* A number of these bounds, at most ten digits. */
-bool setting_number(const char *text, unsigned long least, unsigned long most, uint32_t *value);
-
 /* The same of NVMe controllers and graphics cards, for setting.c. */
 int setting_card_take(struct devirt_vf_settings *settings, const char *key, const char *text,
 		      const char **wanted);

@@ -8,31 +8,14 @@
 #include <string.h>
 #include "cli.h"
 #include "config_key.h"
+#include "value.h"
 
 /* ----------------------------------------------------------------- values */
-
-static bool take_number(const char *text, unsigned long least, unsigned long most,
-			unsigned int *value)
-{
-	unsigned long number = 0;
-
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		if (!isdigit((unsigned char)*text))
-			return false;
-		number = number * 10 + (*text - '0');
-		if (number > most)
-			return false;
-	}
-	*value = number;
-	return number >= least;
-}
 
 static int number_key(struct parser *p, const char *key, const char *text,
 		      unsigned long least, unsigned long most, unsigned int *value)
 {
-	if (take_number(text, least, most, value))
+	if (value_number(text, least, most, value))
 		return 1;
 	return refuse(p, p->line, NULL, "%s=%s: a number from %lu to %lu is wanted", key, text,
 		      least, most);
@@ -51,38 +34,9 @@ static int node_key(struct parser *p, const char *text, int *node, int *line)
 
 static int bool_key(struct parser *p, const char *key, const char *text, bool *value)
 {
-	if (!strcmp(text, "yes"))
-		*value = true;
-	else if (!strcmp(text, "no"))
-		*value = false;
-	else
-		return refuse(p, p->line, NULL, "%s=%s: yes or no is wanted", key, text);
-	return 1;
-}
-
-static bool take_size(const char *text, uint64_t *bytes)
-{
-	static const char units[] = "KMGT";
-	uint64_t number = 0;
-	const char *unit;
-
-	if (!isdigit((unsigned char)*text))
-		return false;
-	for (; isdigit((unsigned char)*text); text++) {
-		number = number * 10 + (*text - '0');
-		if (number > 1ULL << 40)
-			return false;
-	}
-	/* a bare number would leave open which unit was meant */
-	unit = *text ? strchr(units, *text) : NULL;
-	if (!unit || (strcmp(text + 1, "") && strcmp(text + 1, "iB") && strcmp(text + 1, "B")))
-		return false;
-	/* 4 PiB is more than any machine has, and leaves room to multiply */
-	for (; unit >= units; unit--)
-		if (number > 1ULL << 52 || (number *= 1024) > 1ULL << 52)
-			return false;
-	*bytes = number;
-	return number > 0;
+	if (value_yes(text, value))
+		return 1;
+	return refuse(p, p->line, NULL, "%s=%s: yes or no is wanted", key, text);
 }
 
 static int list_key(struct parser *p, const char *key, const char *text,
@@ -107,8 +61,8 @@ static int list_key(struct parser *p, const char *key, const char *text,
 		dash = strchr(part, '-');
 		if (dash)
 			*dash++ = '\0';
-		if (!take_number(part, 0, 65535, &first) ||
-		    !take_number(dash ? dash : part, 0, 65535, &last) || last < first) {
+		if (!value_number(part, 0, 65535, &first) ||
+		    !value_number(dash ? dash : part, 0, 65535, &last) || last < first) {
 			ret = refuse(p, p->line, NULL, "%s=%s: a list like 2,3,6-7 is wanted",
 				     key, text);
 			break;
@@ -129,36 +83,11 @@ static int list_key(struct parser *p, const char *key, const char *text,
 	return ret;
 }
 
-/* A number with its unit: "20us", "2.4GHz". @factors: what each unit is in the
- * last one. Returns 0 for what isn't such, or beyond @most.
- */
-static unsigned int take_units(const char *text, const char *const units[],
-			       const unsigned int factors[], unsigned int most)
-{
-	size_t digits = strspn(text, "0123456789."), i;
-	double number;
-	char *end;
-
-	number = strtod(text, &end);
-	if (!digits || end != text + digits || *text == '.' || text[digits - 1] == '.')
-		return 0;
-	for (end += strspn(end, " "), i = 0; units[i] && strcasecmp(end, units[i]); i++)
-		;
-	if (!units[i])
-		return 0;
-	number = number * factors[i] + 1e-6;
-	/* what isn't a whole number of the last unit would be another than is said */
-	if (number > most + 0.5 || number - (unsigned int)number > 1e-5)
-		return 0;
-	return number;
-}
-
 static int latency_key(struct parser *p, const char *text, unsigned int *us)
 {
-	static const char *const units[] = { "ms", "us", NULL };
-	static const unsigned int factors[] = { 1000, 1 };
+	static const struct value_unit units[] = { { "ms", 1000 }, { "us", 1 }, { NULL, 0 } };
 
-	*us = take_units(text, units, factors, 1000000);
+	*us = value_units(text, units, 1000000);
 	if (*us)
 		return 1;
 	return refuse(p, p->line, "leave it out for the host's own",
@@ -168,10 +97,11 @@ static int latency_key(struct parser *p, const char *text, unsigned int *us)
 
 static int frequency_key(struct parser *p, const char *text, unsigned int *khz)
 {
-	static const char *const units[] = { "GHz", "MHz", "kHz", NULL };
-	static const unsigned int factors[] = { 1000000, 1000, 1 };
+	static const struct value_unit units[] = {
+		{ "GHz", 1000000 }, { "MHz", 1000 }, { "kHz", 1 }, { NULL, 0 },
+	};
 
-	*khz = take_units(text, units, factors, 100000000);
+	*khz = value_units(text, units, 100000000);
 	if (*khz)
 		return 1;
 	return refuse(p, p->line, "'devirt check' says what the CPUs have",
@@ -224,7 +154,7 @@ static int irqs_key(struct parser *p, const char *text)
 		number += strspn(number, " ");
 	}
 	device->irq.policy = DEVIRT_IRQ_FIXED;
-	if (take_number(number, 0, 65535, &device->irq.cpu))
+	if (value_number(number, 0, 65535, &device->irq.cpu))
 		return 1;
 	return refuse(p, p->line, NULL,
 		      "irqs=%s: follow, housekeeping, a CPU like 3 or a vCPU like vcpu0 is wanted",
@@ -257,7 +187,7 @@ int config_vf_key(struct parser *p, const char *key, const char *text)
 	if (!strcmp(key, "index")) {
 		if (!strcmp(text, "any"))
 			return 1;
-		if (take_number(text, 0, 65534, &p->device->index))
+		if (value_number(text, 0, 65534, &p->device->index))
 			return 1;
 		return refuse(p, p->line, NULL, "index=%s: 'any' or a number from 0 is wanted",
 			      text);
@@ -300,7 +230,7 @@ int config_mdev_key(struct parser *p, const char *key, const char *text)
 	}
 	if (!strcmp(key, "memory-at-least")) {
 		device->memory_line = p->line;
-		if (take_size(text, &device->memory))
+		if (value_size(text, &device->memory))
 			return 1;
 		return refuse(p, p->line, NULL,
 			      "memory-at-least=%s: a size with its unit is wanted, such as 512M or 2G",
@@ -355,13 +285,13 @@ int config_memory_key(struct parser *p, const char *key, const char *text)
 
 	if (!strcmp(key, "size")) {
 		memory->size_line = p->line;
-		if (take_size(text, &memory->size))
+		if (value_size(text, &memory->size))
 			return 1;
 		return refuse(p, p->line, NULL,
 			      "size=%s: a size with its unit is wanted, such as 512M or 2G", text);
 	}
 	if (!strcmp(key, "page")) {
-		if (take_size(text, &memory->page) && !(memory->page & (memory->page - 1)))
+		if (value_size(text, &memory->page) && !(memory->page & (memory->page - 1)))
 			return 1;
 		return refuse(p, p->line, NULL, "page=%s: a page size is wanted, 2M or 1G", text);
 	}

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include "cli.h"
+#include "value.h"
 
 static const char *const links[] = { "auto", "up", "down" };
 
@@ -26,26 +26,21 @@ static bool take_mac(const char *text, uint8_t mac[6])
 
 static bool take_yes(const char *text, uint8_t *value)
 {
-	*value = !strcmp(text, "yes");
-	return *value || !strcmp(text, "no");
+	bool yes;
+
+	if (!value_yes(text, &yes))
+		return false;
+	*value = yes;
+	return true;
 }
 
 /* "100Mbit", "2.5Gbit": in Mbit/s */
 static bool take_rate(const char *text, uint32_t *mbps)
 {
-	char *end;
-	double number;
+	static const struct value_unit units[] = { { "Gbit", 1000 }, { "Mbit", 1 }, { NULL, 0 } };
 
-	if (!isdigit((unsigned char)*text))
-		return false;
-	number = strtod(text, &end);
-	end += strspn(end, " ");
-	if (!strcasecmp(end, "Gbit"))
-		number *= 1000;
-	else if (strcasecmp(end, "Mbit"))
-		return false;
-	*mbps = number;
-	return number >= 1 && number <= 1e6 && number == *mbps;
+	*mbps = value_units(text, units, 1000000);
+	return *mbps;
 }
 
 int setting_take(struct devirt_vf_settings *settings, const char *key, const char *text,
@@ -64,14 +59,14 @@ int setting_take(struct devirt_vf_settings *settings, const char *key, const cha
 		settings->set |= DEVIRT_VF_SET_VLAN;
 		if (!strcmp(text, "none"))
 			return 1;
-		if (!setting_number(text, 1, 4094, &number))
+		if (!value_number(text, 1, 4094, &number))
 			return 0;
 		net->vlan = number;
 		return 1;
 	}
 	if (!strcmp(key, "qos")) {
 		*wanted = "a number from 0 to 7";
-		if (!setting_number(text, 0, 7, &number))
+		if (!value_number(text, 0, 7, &number))
 			return 0;
 		net->qos = number;
 		return 1;

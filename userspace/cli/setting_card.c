@@ -1,64 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Settings of VFs of NVMe controllers and graphics cards: words, and back. */
 #define _GNU_SOURCE
-#include <ctype.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli.h"
+#include "value.h"
 
-bool setting_number(const char *text, unsigned long least, unsigned long most, uint32_t *value)
-{
-	unsigned long number;
-	char *end;
-
-	if (!isdigit((unsigned char)*text) || strlen(text) > 10)
-		return false;
-	number = strtoul(text, &end, 10);
-	*value = number;
-	return !*end && number >= least && number <= most;
-}
-
-/* "512M", "8G": in bytes */
+/* "512M", "8G": in bytes; cards share whole megabytes. */
 static bool take_bytes(const char *text, uint64_t *bytes)
 {
-	static const char units[] = "MGT";
-	const char *unit;
-	uint64_t number;
-	char *end;
-
-	if (!isdigit((unsigned char)*text) || strlen(text) > 9)
-		return false;
-	number = strtoul(text, &end, 10);
-	unit = *end ? strchr(units, *end) : NULL;
-	if (!unit || (strcmp(end + 1, "") && strcmp(end + 1, "iB") && strcmp(end + 1, "B")))
-		return false;
-	*bytes = number << (20 + 10 * (unit - units));
-	return number && *bytes >> 20 && *bytes <= 1ULL << 52;
-}
-
-/* "20ms", "1s" */
-static bool take_quantum(const char *text, uint32_t *ms)
-{
-	unsigned long number;
-	char *end;
-
-	if (!isdigit((unsigned char)*text) || strlen(text) > 10)
-		return false;
-	number = strtoul(text, &end, 10);
-	end += strspn(end, " ");
-	if (!strcmp(end, "s"))
-		number *= 1000;
-	else if (strcmp(end, "ms"))
-		return false;
-	*ms = number;
-	return number && number <= 1000000;
+	return value_size(text, bytes) && !(*bytes & ((1 << 20) - 1));
 }
 
 int setting_card_take(struct devirt_vf_settings *settings, const char *key, const char *text,
 		      const char **wanted)
 {
+	static const struct value_unit times[] = { { "s", 1000 }, { "ms", 1 }, { NULL, 0 } };
 	uint64_t bytes = 0;
 	int ret;
 
@@ -66,12 +25,12 @@ int setting_card_take(struct devirt_vf_settings *settings, const char *key, cons
 	if (!strcmp(key, "queues")) {
 		*wanted = "a number from 2 to 65535";
 		settings->set |= DEVIRT_VF_SET_QUEUES;
-		return setting_number(text, 2, 65535, &settings->nvme.queues);
+		return value_number(text, 2, 65535, &settings->nvme.queues);
 	}
 	if (!strcmp(key, "vectors")) {
 		*wanted = "a number from 1 to 65535";
 		settings->set |= DEVIRT_VF_SET_VECTORS;
-		return setting_number(text, 1, 65535, &settings->nvme.vectors);
+		return value_number(text, 1, 65535, &settings->nvme.vectors);
 	}
 	if (!strcmp(key, "vram")) {
 		*wanted = "a size with its unit, such as 512M or 4G,";
@@ -82,16 +41,17 @@ int setting_card_take(struct devirt_vf_settings *settings, const char *key, cons
 	}
 	if (!strcmp(key, "contexts")) {
 		settings->set |= DEVIRT_VF_SET_CONTEXTS;
-		return setting_number(text, 1, 0xffffffff, &settings->gpu.contexts);
+		return value_number(text, 1, 0xffffffff, &settings->gpu.contexts);
 	}
 	if (!strcmp(key, "doorbells")) {
 		settings->set |= DEVIRT_VF_SET_DOORBELLS;
-		return setting_number(text, 1, 0xffffffff, &settings->gpu.doorbells);
+		return value_number(text, 1, 0xffffffff, &settings->gpu.doorbells);
 	}
 	if (!strcmp(key, "quantum")) {
 		*wanted = "a time with its unit, such as 20ms,";
 		settings->set |= DEVIRT_VF_SET_QUANTUM;
-		return take_quantum(text, &settings->gpu.quantum_ms);
+		settings->gpu.quantum_ms = value_units(text, times, 1000000);
+		return settings->gpu.quantum_ms != 0;
 	}
 	return -1;
 }
@@ -99,7 +59,7 @@ int setting_card_take(struct devirt_vf_settings *settings, const char *key, cons
 bool setting_card_type(struct devirt_vf_settings *settings, const char *text)
 {
 	settings->set |= DEVIRT_VF_SET_VGPU;
-	return setting_number(text, 1, 0xffffffff, &settings->gpu.type);
+	return value_number(text, 1, 0xffffffff, &settings->gpu.type);
 }
 
 const char *setting_card_conflict(uint32_t set)

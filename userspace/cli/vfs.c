@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* devirt vfs: a PF's pool of VFs: who has made it, who has which; and its size. */
 #define _GNU_SOURCE
-#include <ctype.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "arrival.h"
 #include "cli.h"
 #include "held.h"
+#include "value.h"
 
 #define VFS_CONF	DEVIRT_CONF_DIR "/vfs.conf"
 
@@ -29,18 +29,6 @@ static int find_pf(const char *text, struct problem *problem, struct devirt_pci_
 	return fail(EXIT_REFUSED, problem,
 		    "%s: neither a PCI address like 0000:01:00.0 nor a network interface of one",
 		    text);
-}
-
-static bool take_count(const char *text, unsigned int *count)
-{
-	char *end;
-	unsigned long number;
-
-	if (!isdigit((unsigned char)*text) || strlen(text) > 5)
-		return false;
-	number = strtoul(text, &end, 10);
-	*count = number;
-	return !*end && number <= 65535;
 }
 
 /* What the module has against it, in the words of a refused record. */
@@ -276,7 +264,7 @@ static int read_conf(struct all *all)
 		ret = sscanf(text, " %63s %15s %1s", one.pf, number, more);
 		if (ret <= 0)
 			continue;
-		if (ret != 2 || !take_count(number, &one.count)) {
+		if (ret != 2 || !value_number(number, 0, 65535, &one.count)) {
 			failed(all, fail(EXIT_USAGE,
 					 &(struct problem){ .file = VFS_CONF, .line = one.line },
 					 "a PF and how many VFs it shall have are wanted, such as 'eth2 4'"));
@@ -371,7 +359,7 @@ static int vfs(int argc, char **argv)
 		return fail_usage("--arrive is about what " VFS_CONF " says: with --conf");
 	if (!opt.conf && (argc < 1 || argc > 2))
 		return fail_usage("%s", argc ? "a PF and a number, no more" : "which PF?");
-	if (argc == 2 && !take_count(argv[1], &count))
+	if (argc == 2 && !value_number(argv[1], 0, 65535, &count))
 		return fail_usage("%s: how many VFs? 0 to 65535", argv[1]);
 	device = need_module(&status);
 	if (device < 0)

@@ -36,6 +36,8 @@
 #ifndef TAP_SECONDS
 #define TAP_SECONDS	120
 #endif
+/* Worth telling who looks for what takes the time. */
+#define TAP_LONG	5
 
 struct tap_test {
 	const char *about;
@@ -187,6 +189,7 @@ int main(int argc, char **argv)
 {
 	struct host before, after;
 	unsigned int i, failed = 0;
+	time_t begin;
 	bool left;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -206,6 +209,7 @@ int main(int argc, char **argv)
 			continue;
 		}
 		memset(tap_result, 0, sizeof(*tap_result));
+		begin = time(NULL);
 		tap_run(&tap_tests[i]);
 		left = !CHECK(EVENTUALLY(!tap_partitions()), "a partition is left over");
 		if (tap_reset)
@@ -218,6 +222,8 @@ int main(int argc, char **argv)
 		printf("%sok %u - %s%s%s\n", tap_result->failed ? "not " : "", i + 1,
 		       tap_tests[i].about, tap_result->skipped ? " # SKIP " : "",
 		       tap_result->why);
+		if (time(NULL) - begin >= TAP_LONG)
+			printf("# that took %ld s\n", (long)(time(NULL) - begin));
 		if (left) {
 			/* It would only be in the way of all the others. */
 			printf("Bail out! A partition is left over.\n");

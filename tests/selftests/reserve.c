@@ -7,9 +7,9 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "lease.h"
+#include "module.h"
 #include "tap.h"
 
 #define PARAMETERS	"/sys/module/devirt/parameters/"
@@ -21,36 +21,11 @@
 /* Where the root port that DISK is behind has it. */
 #define DISK_PATH	"path:00:03.0/00.0"
 
-static int load(const char *parameters)
-{
-	char path[128];
-	int fd, err;
-
-	snprintf(path, sizeof(path), "/devirt/build/%s/devirt.ko",
-		 getenv("DEVIRT_KERNEL") ?: "6.12");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "devirt", O_NONBLOCK) ? -errno : 0;
-}
-
 /* Loaded anew with these; the test ends here if that fails. */
 static void reload(const char *parameters)
 {
-	REQUIRE_EQ(unload(), 0);
-	REQUIRE_EQ(load(parameters), 0);
-}
-
-static bool loaded(void)
-{
-	return !access("/sys/module/devirt", F_OK);
+	REQUIRE_EQ(module_unload(), 0);
+	REQUIRE_EQ(module_load(parameters), 0);
 }
 
 static void reset(void)
@@ -60,11 +35,11 @@ static void reset(void)
 	if (file_number("/sys/bus/pci/devices/" IGB "/sriov_numvfs") > 0)
 		file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_numvfs");
 	/* Without parameters, as it was. */
-	unload();
+	module_unload();
 	if (access("/sys/bus/pci/devices/" DISK, F_OK))
 		file_write("1", "/sys/bus/pci/rescan");
 	command("ip address flush dev $(ls /sys/bus/pci/devices/" IGB "/net) 2>/dev/null");
-	load("");
+	module_load("");
 	command("udevadm settle");
 }
 
@@ -109,16 +84,6 @@ static void said(int fd, const char *words)
 	free(text);
 }
 
-static const char *parameter(const char *name)
-{
-	static char text[4096];
-
-	if (file_read(text, sizeof(text), PARAMETERS "%s", name) < 0)
-		return "?";
-	text[strcspn(text, "\n")] = '\0';
-	return text;
-}
-
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -128,7 +93,7 @@ static int by_text(const void *a, const void *b)
 static const char *all_reserved(void)
 {
 	static char sorted[512];
-	char *text = strdup(parameter("reserved")), *words[32], *at;
+	char *text = strdup(module_parameter("reserved")), *words[32], *at;
 	size_t count = 0, i;
 
 	for (at = strtok(text, " "); at && count < 32; at = strtok(NULL, " "))
@@ -159,29 +124,29 @@ TEST("a bad entry is an error that names it, and nothing is loaded or changed")
 	};
 	unsigned int i;
 
-	REQUIRE_EQ(unload(), 0);
+	REQUIRE_EQ(module_unload(), 0);
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		int log = log_from_now();
 
-		CHECK_EQ(load(bad[i].parameters), -EINVAL);
+		CHECK_EQ(module_load(bad[i].parameters), -EINVAL);
 		said(log, bad[i].words);
-		CHECK(!loaded());
+		CHECK(!module_loaded());
 		CHECK_STR(pci_driver(DISK), "nvme");
 		CHECK_STR(pci_override(DISK), "(null)");
 	}
 	/* What is only to be read. */
-	CHECK_EQ(load("reserved=" DISK), -EPERM);
+	CHECK_EQ(module_load("reserved=" DISK), -EPERM);
 }
 
 TEST("without entries nothing is reserved; what is can be read, and not written")
 {
 	reload("reserve=");
-	CHECK_STR(parameter("reserved"), "");
-	CHECK_STR(parameter("reserve"), "");
+	CHECK_STR(module_parameter("reserved"), "");
+	CHECK_STR(module_parameter("reserve"), "");
 	reload("reserve=" EDU ",ffff:0001 keep=ffff:0002");
-	CHECK_STR(parameter("reserve"), EDU ",ffff:0001");
-	CHECK_STR(parameter("keep"), "ffff:0002");
-	CHECK_STR(parameter("reserved"), EDU);
+	CHECK_STR(module_parameter("reserve"), EDU ",ffff:0001");
+	CHECK_STR(module_parameter("keep"), "ffff:0002");
+	CHECK_STR(module_parameter("reserved"), EDU);
 	CHECK(file_write("x", PARAMETERS "reserve") < 0);
 	CHECK(file_write("x", PARAMETERS "reserved") < 0);
 }
@@ -200,7 +165,7 @@ TEST("what nobody uses is taken from its driver, and returned when the module go
 	CHECK_STR(all_reserved(), EDU " " DISK);
 	said(log, DISK ": devirt: reserved for " DISK);
 
-	REQUIRE_EQ(unload(), 0);
+	REQUIRE_EQ(module_unload(), 0);
 	CHECK_STR(pci_driver(DISK), "nvme");
 	CHECK_STR(pci_override(DISK), "(null)");
 	CHECK_STR(pci_driver(EDU), "");
@@ -212,14 +177,14 @@ TEST("an id means all of a sort; with a path or a subsystem, the one")
 	reload("reserve=" NVME_ID);
 	CHECK_STR(all_reserved(), NVME " " DISK);
 	reload("reserve=" NVME_ID "+" DISK_PATH);
-	CHECK_STR(parameter("reserved"), DISK);
+	CHECK_STR(module_parameter("reserved"), DISK);
 	/* The slot is right, the card another. */
 	reload("reserve=8086:10c9+" DISK_PATH);
-	CHECK_STR(parameter("reserved"), "");
+	CHECK_STR(module_parameter("reserved"), "");
 	reload("reserve=" EDU_ID ":1af4:1100");
-	CHECK_STR(parameter("reserved"), EDU);
+	CHECK_STR(module_parameter("reserved"), EDU);
 	reload("reserve=" EDU_ID ":1af4:1101");
-	CHECK_STR(parameter("reserved"), "");
+	CHECK_STR(module_parameter("reserved"), "");
 }
 
 TEST("what is in use stays the host's, and the log says what uses it")
@@ -233,7 +198,7 @@ TEST("what is in use stays the host's, and the log says what uses it")
 	REQUIRE_EQ(command("ip address add 192.0.2.1/24 dev %s", interface), 0);
 	log = log_from_now();
 	reload("reserve=" DISK ",8086:10c9," EDU);
-	CHECK_STR(parameter("reserved"), EDU);
+	CHECK_STR(module_parameter("reserved"), EDU);
 	CHECK_STR(pci_driver(DISK), "nvme");
 	CHECK_STR(pci_override(DISK), "(null)");
 	CHECK_STR(pci_driver(IGB), "igb");
@@ -246,7 +211,7 @@ TEST("what is in use stays the host's, and the log says what uses it")
 	REQUIRE_EQ(file_write("1", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
 	log = log_from_now();
 	reload("reserve=" IGB);
-	CHECK_STR(parameter("reserved"), "");
+	CHECK_STR(module_parameter("reserved"), "");
 	CHECK_STR(pci_driver(IGB), "igb");
 	said(log, "igb has it, and it is in use (it has 1 VFs)");
 }
@@ -256,7 +221,7 @@ TEST("keep= wins, a bridge is none to reserve, and the log says so")
 	int log = log_from_now();
 
 	reload("reserve=" NVME_ID "," PORT " keep=" DISK_PATH);
-	CHECK_STR(parameter("reserved"), NVME);
+	CHECK_STR(module_parameter("reserved"), NVME);
 	CHECK_STR(pci_driver(DISK), "nvme");
 	CHECK_STR(pci_driver(PORT), "pcieport");
 	said(log, DISK ": devirt: not reserved for " NVME_ID
@@ -275,7 +240,7 @@ TEST("a VF is its PF's pool's, and the log says so")
 	reload("reserve=8086:10ca");
 	log = log_from_now();
 	REQUIRE_EQ(file_write("1", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
-	CHECK_STR(parameter("reserved"), "");
+	CHECK_STR(module_parameter("reserved"), "");
 	len = readlink("/sys/bus/pci/devices/" IGB "/virtfn0", name, sizeof(name) - 1);
 	REQUIRE(len > 0);
 	name[len] = '\0';
@@ -285,12 +250,12 @@ TEST("a VF is its PF's pool's, and the log says so")
 
 TEST("what had vfio-pci and an override before has them afterwards")
 {
-	REQUIRE_EQ(unload(), 0);
+	REQUIRE_EQ(module_unload(), 0);
 	REQUIRE_EQ(file_write("vfio-pci", "/sys/bus/pci/devices/" EDU "/driver_override"), 0);
 	REQUIRE_EQ(file_write(EDU, "/sys/bus/pci/drivers_probe"), 0);
-	REQUIRE_EQ(load("reserve=" EDU), 0);
-	CHECK_STR(parameter("reserved"), EDU);
-	REQUIRE_EQ(unload(), 0);
+	REQUIRE_EQ(module_load("reserve=" EDU), 0);
+	CHECK_STR(module_parameter("reserved"), EDU);
+	REQUIRE_EQ(module_unload(), 0);
 	CHECK_STR(pci_driver(EDU), "vfio-pci");
 	CHECK_STR(pci_override(EDU), "vfio-pci");
 	file_write(EDU, "/sys/bus/pci/drivers/vfio-pci/unbind");
@@ -314,10 +279,10 @@ TEST("what is added later is no host driver's for a moment, and another is")
 	reload("reserve=" DISK_PATH "+" NVME_ID);
 	log = log_from_now();
 	REQUIRE_EQ(file_write("1", "/sys/bus/pci/devices/" DISK "/remove"), 0);
-	CHECK_STR(parameter("reserved"), "");
+	CHECK_STR(module_parameter("reserved"), "");
 	REQUIRE_EQ(file_write("1", "/sys/bus/pci/rescan"), 0);
 	command("udevadm settle");
-	CHECK_STR(parameter("reserved"), DISK);
+	CHECK_STR(module_parameter("reserved"), DISK);
 	CHECK_STR(pci_driver(DISK), "vfio-pci");
 	text = log_since(log);
 	CHECK(strstr(text, DISK ": devirt: reserved for "), "%s", text);
@@ -344,7 +309,7 @@ TEST("a lease takes a reserved function, and it is reserved again afterwards")
 	part = lease_new("reserved", &rec, 1);
 	REQUIRE(part >= 0, "%s", strerror(-part));
 	CHECK_STR(rec.pci.vfio.driver, "vfio-pci");
-	CHECK_EQ(unload(), -EAGAIN);
+	CHECK_EQ(module_unload(), -EAGAIN);
 	REQUIRE_EQ(vfio_open(&vfio, DISK), 0);
 	vfio_close(&vfio);
 	CHECK_EQ(lease_release(part), 0);
@@ -352,7 +317,7 @@ TEST("a lease takes a reserved function, and it is reserved again afterwards")
 	close(part);
 	CHECK_STR(pci_driver(DISK), "vfio-pci");
 	CHECK_STR(pci_override(DISK), "vfio-pci");
-	CHECK_STR(parameter("reserved"), DISK);
+	CHECK_STR(module_parameter("reserved"), DISK);
 }
 
 TEST("unplugged and plugged in again while it is leased: reserved again")
@@ -364,11 +329,11 @@ TEST("unplugged and plugged in again while it is leased: reserved again")
 	part = lease_new("unplugged", &rec, 1);
 	REQUIRE(part >= 0, "%s", strerror(-part));
 	replug(DISK);
-	CHECK_STR(parameter("reserved"), DISK);
+	CHECK_STR(module_parameter("reserved"), DISK);
 	CHECK_STR(pci_driver(DISK), "vfio-pci");
 	close(part);
 	CHECK(EVENTUALLY(!tap_partitions()));
-	CHECK_STR(parameter("reserved"), DISK);
+	CHECK_STR(module_parameter("reserved"), DISK);
 }
 
 TEST("what a process uses through VFIO when the module goes stays there, and the log says so")
@@ -379,7 +344,7 @@ TEST("what a process uses through VFIO when the module goes stays there, and the
 	reload("reserve=" DISK);
 	REQUIRE_EQ(vfio_open(&vfio, DISK), 0);
 	log = log_from_now();
-	REQUIRE_EQ(unload(), 0);
+	REQUIRE_EQ(module_unload(), 0);
 	CHECK_STR(pci_driver(DISK), "vfio-pci");
 	CHECK_STR(pci_override(DISK), "(null)");
 	said(log, DISK ": devirt: no longer reserved, but vfio-pci keeps it: a process uses it");

@@ -387,7 +387,8 @@ TEST("of nine that want one of the last six at the same time, six get one")
 	}
 	CHECK_EQ(got, 6);
 	CHECK_EQ(full, 3);
-	CHECK_EQ(left_of("mbochs", "small"), 6);
+	/* One whose removal takes longer than a close may wait drains. */
+	CHECK(EVENTUALLY(left_of("mbochs", "small") == 6), "%ld", left_of("mbochs", "small"));
 }
 
 /* ------------------------------------------------------------------- in use */

@@ -2,11 +2,12 @@
 /*
  * For tests: kernel threads of all kinds, which do a little again and again.
  *
- *	insmod devirt_kthreads.ko bound=4 self=4 after=500
+ *	insmod devirt_kthreads.ko bound=4 self=4
  *
  * "dvt-free" may run anywhere, "dvt-self" puts itself on a CPU, "dvt-bound" is
  * bound to one before it starts, and "dvt-new" is made, but never started till
- * the module goes.
+ * the module goes. With go=0 dvt-self waits for go to be written, and "gone" says
+ * that it has put itself there.
  */
 #define pr_fmt(fmt) "devirt_kthreads: " fmt
 
@@ -25,9 +26,13 @@ static unsigned int self = 1;
 module_param(self, uint, 0400);
 MODULE_PARM_DESC(self, "CPU on which dvt-self puts itself");
 
-static unsigned int after;
-module_param(after, uint, 0400);
-MODULE_PARM_DESC(after, "that many milliseconds after its start");
+static unsigned int go = 1;
+module_param(go, uint, 0600);
+MODULE_PARM_DESC(go, "not before this is 1");
+
+static unsigned int gone;
+module_param(gone, uint, 0400);
+MODULE_PARM_DESC(gone, "it has done so");
 
 enum { FREE, SELF, BOUND, NEW, KTHREADS };
 
@@ -36,10 +41,12 @@ static struct task_struct *kthreads[KTHREADS];
 
 static int kthreads_run(void *data)
 {
-	if ((long)data == SELF && after)
-		msleep_interruptible(after);
-	if ((long)data == SELF)
+	if ((long)data == SELF) {
+		while (!READ_ONCE(go) && !kthread_should_stop())
+			msleep_interruptible(5);
 		set_cpus_allowed_ptr(current, cpumask_of(self));
+		WRITE_ONCE(gone, 1);
+	}
 	while (!kthread_should_stop())
 		msleep_interruptible(5);
 	return 0;

@@ -132,15 +132,18 @@ static int kthreads_on(unsigned long mask)
 }
 
 /* @after: the one puts itself there so many milliseconds after its start */
-static void load_kthreads_later(int bound, int self, int after)
+#define KTHREADS	"/sys/module/devirt_kthreads/parameters/"
+
+/* @go: does the one that puts itself on a CPU do so at once? */
+static void load_kthreads_that(int bound, int self, bool go)
 {
-	REQUIRE_EQ(command("insmod /devirt/build/%s/devirt_kthreads.ko bound=%d self=%d after=%d",
-			   getenv("DEVIRT_KERNEL"), bound, self, after), 0);
+	REQUIRE_EQ(command("insmod /devirt/build/%s/devirt_kthreads.ko bound=%d self=%d go=%d",
+			   getenv("DEVIRT_KERNEL"), bound, self, go), 0);
 }
 
 static void load_kthreads(int bound, int self)
 {
-	load_kthreads_later(bound, self, 0);
+	load_kthreads_that(bound, self, true);
 }
 
 static void child(void *arg)
@@ -579,6 +582,7 @@ TEST("who comes unseen is counted and sent away: a user task, and a kernel threa
 	struct devirt_event event;
 	pid_t user = spawn(burn, NULL), self;
 	int part = lease_watched("unseen", 0x30);
+	unsigned long long born;
 
 	/* The kernel's own switch for probes: nobody sees that it is re-masked. */
 	REQUIRE_EQ(file_write("0", KPROBES), 0);
@@ -591,10 +595,16 @@ TEST("who comes unseen is counted and sent away: a user task, and a kernel threa
 	CHECK_EQ(named.kind, DEVIRT_INTRUDER_USER);
 	CHECK(named.count > 0);
 
-	/* When a new thread isn't looked at any more. */
-	load_kthreads_later(1, 5, 1000);
+	/* When a new thread, which may be on any CPU at first, isn't looked at any more. */
+	load_kthreads_that(1, 5, false);
 	self = process_named("dvt-self");
-	CHECK(EVENTUALLY((intrusions(part, 5, &named, "dvt-self"), named.count > 0)));
+	CHECK(EVENTUALLY(mask_of(self) == 0x0f));
+	sleep(1);
+	intrusions(part, 5, &named, "dvt-self");
+	born = named.count;
+	REQUIRE_EQ(file_write("1", KTHREADS "go"), 0);
+	CHECK(EVENTUALLY(file_number(KTHREADS "gone") == 1));
+	CHECK(EVENTUALLY((intrusions(part, 5, &named, "dvt-self"), named.count > born)));
 	CHECK_EQ(named.kind, DEVIRT_INTRUDER_KTHREAD);
 	CHECK(EVENTUALLY(mask_of(self) == 0x0f));
 	REQUIRE_EQ(file_write("1", KPROBES), 0);

@@ -340,6 +340,7 @@ static bool devirt_function_clean(struct devirt_function *fn)
 	return clean;
 }
 
+static void devirt_function_guard(struct devirt_function *fn);
 static int devirt_function_restore(struct devirt_function *fn);
 
 /* It has vfio-pci already, so anybody could open it: set what is to be set. */
@@ -453,8 +454,11 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 
 err_restore:
 	devirt_vfset_unset(fn->vfset);
-	if (devirt_function_restore(fn))
+	devirt_function_guard(fn);
+	if (devirt_function_restore(fn)) {
+		devirt_override_set(pdev, fn->override);
 		pci_err(pdev, "devirt: not leased, but %s doesn't take it back\n", fn->driver);
+	}
 err_unwatch:
 	devirt_user_unwatch(fn->user);
 	fn->user = NULL;
@@ -521,17 +525,19 @@ static void devirt_function_unkeep(struct devirt_function *fn)
 	fn->kept[0] = '\0';
 }
 
-/* Driver, override and power policy as they were. Can be called again. */
+/*
+ * Driver, override and power policy as they were, of one that is guarded. If its
+ * driver doesn't take it the override stays that driver's, so that no other one does.
+ * Can be called again.
+ */
 static int devirt_function_restore(struct devirt_function *fn)
 {
 	struct pci_dev *pdev = fn->pdev;
 	int err;
 
-	devirt_function_guard(fn);
 	devirt_function_unkeep(fn);
-	err = devirt_function_bind(fn);
-	/* Last: it may name another driver than the one that has it. */
-	err = devirt_override_set(pdev, fn->override) ?: err;
+	/* The override last: it may name another driver than the one that has it. */
+	err = devirt_function_bind(fn) ?: devirt_override_set(pdev, fn->override);
 	if (fn->runtime_auto)
 		pm_runtime_allow(&pdev->dev);
 	else

@@ -104,8 +104,7 @@ static void nth_setup(const char *only)
 {
 	char path[64];
 
-	if (access("/sys/kernel/debug/failslab", F_OK))
-		SKIP("this kernel has no fault injection");
+	REQUIRE(!access("/sys/kernel/debug/failslab", F_OK), "no fault injection: for debug only");
 	/* Also where the kernel would rather wait for memory. */
 	REQUIRE_EQ(file_write("N", "/sys/kernel/debug/failslab/ignore-gfp-wait"), 0);
 	REQUIRE_EQ(file_write("0", "/sys/kernel/debug/failslab/verbose"), 0);

@@ -131,7 +131,6 @@ static int kthreads_on(unsigned long mask)
 	return on;
 }
 
-/* @after: the one puts itself there so many milliseconds after its start */
 #define KTHREADS	"/sys/module/devirt_kthreads/parameters/"
 
 /* @go: does the one that puts itself on a CPU do so at once? */

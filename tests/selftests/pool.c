@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "device.h"
+#include "module.h"
 #include "pf.h"
 #include "one.h"
 
@@ -251,9 +252,9 @@ TEST("a pool that is sized ahead is made again when the PF's driver has been rel
 TEST("the module takes what it has made with it")
 {
 	REQUIRE_EQ(pf_pool(NVME, 2, NULL), 0);
-	REQUIRE_EQ(command("rmmod devirt"), 0);
+	REQUIRE_EQ(module_unload(), 0);
 	CHECK_EQ(pf_vfs(NVME), 0);
-	REQUIRE_EQ(command("insmod /devirt/build/%s/devirt.ko", getenv("DEVIRT_KERNEL")), 0);
+	REQUIRE_EQ(module_load(""), 0);
 }
 
 /* ------------------------------------------------- a VF is open, its PF goes */

@@ -16,6 +16,7 @@
 #include "lease.h"
 #include "minivm.h"
 #include "nvme.h"
+#define TAP_SECONDS	400
 #include "tap.h"
 
 #define KILLS		201
@@ -248,7 +249,6 @@ TEST("201 SIGKILLs at random moments of a lease's life: the host is as it was af
 	char what[160];
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	alarm(400);
 	runners = mmap(NULL, RUNNERS * sizeof(*runners), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	REQUIRE(runners != MAP_FAILED);

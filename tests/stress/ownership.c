@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "lease.h"
+#define TAP_SECONDS	400
 #include "tap.h"
 
 #define PROCESSES	16
@@ -225,7 +226,6 @@ TEST("16 processes, 200 rounds each, of partitions that overlap: nothing has two
 	/* A pool that is there, of VFs without a driver, takes no seconds to make. */
 	REQUIRE_EQ(file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_drivers_autoprobe"), 0);
 	REQUIRE_EQ(file_write("7", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
-	alarm(400);
 	for (i = 0; i < PROCESSES; i++)
 		REQUIRE(spawn(work, (void *)(i + 1UL)) > 0);
 	for (i = 0; i < PROCESSES; i++)

@@ -455,6 +455,21 @@ static void devirt_pool_vf_added(struct pci_dev *pdev)
 		pci_warn(pdev, "devirt: no memory for its driver override\n");
 }
 
+/*
+ * There is nothing behind them any more. Who resets one, as VFIO does when its user
+ * ends, would wait for it to answer, for a minute in which that user can't be killed.
+ */
+static void devirt_pool_ended(struct pci_dev *pf)
+{
+	struct pci_dev *vf = NULL;
+
+	while ((vf = devirt_pool_next(pf, vf))) {
+		WRITE_ONCE(vf->error_state, pci_channel_io_perm_failure);
+		/* Older kernels don't look at that while they wait. */
+		WRITE_ONCE(vf->reset_methods[0], 0);
+	}
+}
+
 /* Where a PF was whose VFs are still in use there is one again. */
 static void devirt_pool_pf_added(struct pci_dev *pdev)
 {
@@ -467,6 +482,7 @@ static void devirt_pool_pf_added(struct pci_dev *pdev)
 		    devirt_function_id(pool->pf) != devirt_function_id(pdev))
 			continue;
 		former = true;
+		devirt_pool_ended(pool->pf);
 		devirt_pool_tell(pool, "its PF is back, and has ended its VFs");
 	}
 	mutex_unlock(&pools_lock);

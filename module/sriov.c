@@ -242,7 +242,9 @@ static int devirt_vf_acquire(struct devirt_resource *res)
 	struct devirt_pool *pool = vf->pool;
 	int err = 0;
 
-	mutex_lock(&pool->lock);
+	/* Somebody else may be making the pool, which takes long where there are many. */
+	if (mutex_lock_killable(&pool->lock))
+		return devirt_refuse(res, DEVIRT_REASON_INTERNAL, -EINTR, "waiting for the pool");
 	if (!pci_num_vf(pool->pf))
 		err = READ_ONCE(res->set->failed) ? -ECANCELED : devirt_pool_make(res, pool);
 	/* Nobody else's return removes the pool from here on. */

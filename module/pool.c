@@ -458,6 +458,7 @@ static void devirt_pool_vf_added(struct pci_dev *pdev)
 /*
  * There is nothing behind them any more. Who resets one, as VFIO does when its user
  * ends, would wait for it to answer, for a minute in which that user can't be killed.
+ * Without the device lock, which one who waits already would hold.
  */
 static void devirt_pool_ended(struct pci_dev *pf)
 {

@@ -242,7 +242,7 @@ static int devirt_vf_acquire(struct devirt_resource *res)
 	struct devirt_pool *pool = vf->pool;
 	int err = 0;
 
-	/* Somebody else may be making the pool, which takes long where there are many. */
+	/* Somebody else may be making the pool: minutes, on a slow host, for a hundred VFs. */
 	if (mutex_lock_killable(&pool->lock))
 		return devirt_refuse(res, DEVIRT_REASON_INTERNAL, -EINTR, "waiting for the pool");
 	if (!pci_num_vf(pool->pf))

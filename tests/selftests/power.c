@@ -4,18 +4,16 @@
  * of latencies, and its cpufreq core, over a driver without hardware, of
  * frequencies.
  */
-#include <fcntl.h>
-
 #include "lease.h"
 #include "tap.h"
+#include "trace.h"
 
-#define TRACING		"/sys/kernel/tracing/"
 #define DRIVER		"devirt_cpufreq"
 
 static void reset(void)
 {
-	file_write("0", TRACING "events/power/dev_pm_qos_add_request/enable");
-	file_write("0", TRACING "events/power/dev_pm_qos_remove_request/enable");
+	trace_event("power/dev_pm_qos_add_request", false);
+	trace_event("power/dev_pm_qos_remove_request", false);
 	command("rmmod " DRIVER);
 }
 
@@ -26,23 +24,9 @@ static void __attribute__((constructor)) set_up(void)
 
 static void trace(void)
 {
-	REQUIRE_EQ(file_write("1", TRACING "events/power/dev_pm_qos_add_request/enable"), 0);
-	REQUIRE_EQ(file_write("1", TRACING "events/power/dev_pm_qos_remove_request/enable"), 0);
-	command("echo >" TRACING "trace");
-}
-
-/* Lines of the trace with both texts. */
-static int traced(const char *what, const char *which)
-{
-	FILE *file = fopen(TRACING "trace", "r");
-	char line[512];
-	int count = 0;
-
-	REQUIRE(file);
-	while (fgets(line, sizeof(line), file))
-		count += strstr(line, what) && strstr(line, which);
-	fclose(file);
-	return count;
+	REQUIRE_EQ(trace_event("power/dev_pm_qos_add_request", true), 0);
+	REQUIRE_EQ(trace_event("power/dev_pm_qos_remove_request", true), 0);
+	trace_clear();
 }
 
 static void load_driver(void)
@@ -85,14 +69,14 @@ TEST("a wake-up latency is asked of each CPU that has one, and of none after")
 	trace();
 	part = lease_new("latency", recs, 4);
 	REQUIRE(part >= 0, "%s", strerror(-part));
-	CHECK_EQ(traced("dev_pm_qos_add_request", "device=cpu4 type=DEV_PM_QOS_RESUME_LATENCY new_value=20"), 1);
-	CHECK_EQ(traced("dev_pm_qos_add_request", "device=cpu2 type=DEV_PM_QOS_RESUME_LATENCY new_value=1"), 1);
-	CHECK_EQ(traced("dev_pm_qos_add_request", "device=cpu3 type=DEV_PM_QOS_RESUME_LATENCY new_value=2147483646"), 1);
-	CHECK_EQ(traced("dev_pm_qos_add_request", "device=cpu"), 3);
-	CHECK_EQ(traced("dev_pm_qos_remove_request", "device=cpu"), 0);
+	CHECK_EQ(trace_count("dev_pm_qos_add_request", "device=cpu4 type=DEV_PM_QOS_RESUME_LATENCY new_value=20"), 1);
+	CHECK_EQ(trace_count("dev_pm_qos_add_request", "device=cpu2 type=DEV_PM_QOS_RESUME_LATENCY new_value=1"), 1);
+	CHECK_EQ(trace_count("dev_pm_qos_add_request", "device=cpu3 type=DEV_PM_QOS_RESUME_LATENCY new_value=2147483646"), 1);
+	CHECK_EQ(trace_count("dev_pm_qos_add_request", "device=cpu"), 3);
+	CHECK_EQ(trace_count("dev_pm_qos_remove_request", "device=cpu"), 0);
 	close(part);
-	CHECK_EQ(traced("dev_pm_qos_remove_request", "device=cpu"), 3);
-	CHECK_EQ(traced("dev_pm_qos_add_request", "device=cpu"), 3);
+	CHECK_EQ(trace_count("dev_pm_qos_remove_request", "device=cpu"), 3);
+	CHECK_EQ(trace_count("dev_pm_qos_add_request", "device=cpu"), 3);
 }
 
 TEST("what was asked is taken back when a later resource can't be had")
@@ -104,8 +88,8 @@ TEST("what was asked is taken back when a later resource can't be had")
 	load_driver();
 	trace();
 	CHECK(lease_apply(part, 0, recs, 3, NULL) < 0);
-	CHECK_EQ(traced("dev_pm_qos_add_request", "device=cpu"),
-		 traced("dev_pm_qos_remove_request", "device=cpu"));
+	CHECK_EQ(trace_count("dev_pm_qos_add_request", "device=cpu"),
+		 trace_count("dev_pm_qos_remove_request", "device=cpu"));
 	CHECK_EQ(min_khz(4), 1000000);
 }
 

@@ -4,42 +4,24 @@
  * has used isn't kept waiting for a reset. VFIO resets a function when its last
  * user closes it, if it can; devirt sees to it that it was done.
  */
-#include <fcntl.h>
-
 #include "lease.h"
 #include "tap.h"
-
-#define TRACING	"/sys/kernel/tracing/"
-#define EVENT	TRACING "events/devirt_test/flr/"
+#include "trace.h"
 
 static char vf[32];
 
 /* From now on, every function level reset that anybody does is counted. */
 static void resets_watch(void)
 {
-	file_write("-:devirt_test/flr", TRACING "kprobe_events");
-	REQUIRE(!file_write("p:devirt_test/flr pcie_flr", TRACING "kprobe_events"));
-	REQUIRE(!file_write("1", EVENT "enable"));
-}
-
-static void resets_forget(void)
-{
-	file_write("0", EVENT "enable");
-	file_write("-:devirt_test/flr", TRACING "kprobe_events");
+	REQUIRE_EQ(trace_probe("pcie_flr"), 0);
 }
 
 /* How many there were since the last call. */
 static int resets(void)
 {
-	char line[1024];
-	FILE *trace = fopen(TRACING "trace", "r");
-	int count = 0;
+	int count = trace_count(" probe:", "");
 
-	REQUIRE(trace);
-	while (fgets(line, sizeof(line), trace))
-		count += line[0] != '#' && strstr(line, " flr:");
-	fclose(trace);
-	close(open(TRACING "trace", O_WRONLY | O_TRUNC | O_CLOEXEC));
+	trace_clear();
 	return count;
 }
 
@@ -63,7 +45,6 @@ static int begin(void)
 	REQUIRE(!file_write("1", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"));
 	part = lease_vf();
 	resets_watch();
-	resets();
 	return part;
 }
 
@@ -76,7 +57,7 @@ static void end(int part)
 
 static void clean_up(void)
 {
-	resets_forget();
+	trace_unprobe();
 	CHECK(!file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"));
 }
 

@@ -10,6 +10,7 @@
 #include "device.h"
 #include "one.h"
 #include "pf.h"
+#include "trace.h"
 
 #define DRIVER	"devirt_vgpu"
 #define REFUSE	"/sys/module/" DRIVER "/parameters/refuse"
@@ -287,41 +288,12 @@ TEST("no other driver comes between while the VF goes back to its own")
 	command("modprobe -r igbvf");
 }
 
-#define TRACING	"/sys/kernel/tracing/"
-#define EVENT	TRACING "events/devirt_test/override/"
-
 /* From now on, what any function's driver override is set to is noted. */
 static void overrides_watch(void)
 {
-	file_write("-:devirt_test/override", TRACING "kprobe_events");
 	/* Kernels that have the newer one have the other for other buses. */
-	if (file_write("p:devirt_test/override __device_set_driver_override to=+0(%si):string",
-		       TRACING "kprobe_events"))
-		REQUIRE_EQ(file_write("p:devirt_test/override driver_set_override to=+0(%dx):string",
-				      TRACING "kprobe_events"), 0);
-	REQUIRE_EQ(file_write("1", EVENT "enable"), 0);
-	close(open(TRACING "trace", O_WRONLY | O_TRUNC | O_CLOEXEC));
-}
-
-/* How often since then it was, to that. */
-static int overrides(const char *to)
-{
-	char line[1024], text[64];
-	FILE *trace = fopen(TRACING "trace", "r");
-	int count = 0;
-
-	REQUIRE(trace);
-	snprintf(text, sizeof(text), "to=\"%s\"", to);
-	while (fgets(line, sizeof(line), trace))
-		count += line[0] != '#' && strstr(line, text);
-	fclose(trace);
-	return count;
-}
-
-static void overrides_forget(void)
-{
-	file_write("0", EVENT "enable");
-	file_write("-:devirt_test/override", TRACING "kprobe_events");
+	if (trace_probe("__device_set_driver_override to=+0(%si):string"))
+		REQUIRE_EQ(trace_probe("driver_set_override to=+0(%dx):string"), 0);
 }
 
 TEST("a function that its driver doesn't take back is in quarantine until it does")
@@ -343,9 +315,9 @@ TEST("a function that its driver doesn't take back is in quarantine until it doe
 	close(part);
 	CHECK_EQ(lease_state(seen), DEVIRT_STATE_QUARANTINE);
 	/* On its way there it's at no moment free for any driver that matches. */
-	CHECK(overrides("devirt-quarantine") > 0, "does the count work?");
-	CHECK_EQ(overrides(""), 0);
-	overrides_forget();
+	CHECK(trace_count(" probe:", "to=\"devirt-quarantine\"") > 0, "does the count work?");
+	CHECK_EQ(trace_count(" probe:", "to=\"\""), 0);
+	trace_unprobe();
 	CHECK_STR(pci_driver(bdf), "");
 	file_read(state, sizeof(state), "/sys/class/devirt/unfit/state");
 	CHECK_STR(state, "quarantine");

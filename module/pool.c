@@ -697,7 +697,8 @@ static void devirt_pool_look(struct devirt_pool *pool, struct devirt_pool_size *
  * devirt_pool_resize - DEVIRT_POOL
  * @arg: its argument; outputs are filled in
  *
- * May sleep; takes the device lock. Return: 0 or the errno of the refusal.
+ * May sleep; takes the device lock. Return: 0, the errno of the refusal, or -EINTR: killed
+ * while it waited for somebody else who makes or removes the pool.
  */
 int devirt_pool_resize(struct devirt_pool_size *arg)
 {
@@ -721,7 +722,12 @@ int devirt_pool_resize(struct devirt_pool_size *arg)
 		err = devirt_refuse(&res, DEVIRT_REASON_NO_MEMORY, -ENOMEM, "pool");
 		goto out_pf;
 	}
-	mutex_lock(&pool->lock);
+	/* Somebody else may be making it; see devirt_vf_acquire(). */
+	if (mutex_lock_killable(&pool->lock)) {
+		err = devirt_refuse(&res, DEVIRT_REASON_INTERNAL, -EINTR, "waiting for the pool");
+		devirt_pool_put(pool);
+		goto out_pf;
+	}
 	was = pool->kept;
 	/* After the pool is known: devirt_pci_check() looks the other way round. */
 	if (!look && devirt_claim_holder(&res, DEVIRT_CLAIM_FUNCTION, devirt_function_id(pf),

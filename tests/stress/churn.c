@@ -11,6 +11,7 @@
 
 #include "device.h"
 #include "minivm.h"
+#include "rounds.h"
 #include "tap.h"
 
 #define ROUNDS	50
@@ -203,7 +204,7 @@ static void round_of_leases(int round)
 	minivm_free(vm);
 }
 
-TEST("50 rounds of leases on a host where tasks and interrupts come, move and go")
+TEST("leases on a host where tasks and interrupts come, move and go")
 {
 	struct host before, after;
 	pid_t forker;
@@ -212,7 +213,7 @@ TEST("50 rounds of leases on a host where tasks and interrupts come, move and go
 	find_irqs();
 	REQUIRE(irq_count > 5, "%d", irq_count);
 	host_take(&before, false);
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < rounds_of(ROUNDS); round++) {
 		for (i = 0; i < TASKS; i++)
 			start_task(&tasks[i]);
 		forker = spawn(fork_all_the_time, NULL);

@@ -62,6 +62,7 @@ void pci_child(const char *addr, const char *path, const char *prefix, char *nam
 
 void memory_shrink(void);
 void memory_grow(void);
+struct devirt_record rec_most(int node);
 struct devirt_record rec_scattered(int node);
 
 unsigned long mask_of(pid_t tid);

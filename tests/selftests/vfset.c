@@ -98,14 +98,14 @@ TEST("a VF that returns to a pool of ours is without them, while the others stay
 
 TEST("a later record that is refused takes the settings back")
 {
-	struct devirt_record recs[2] = { wanted(0, 0, OF_IGB) };
+	struct devirt_record recs[3] = { wanted(0, 0, OF_IGB) };
 	int part = lease_create("fails");
+	unsigned int failed;
 
 	REQUIRE_EQ(pf_pool(IGB, 1, NULL), 0);
-	memory_shrink();
-	recs[1] = rec_scattered(0);
-	CHECK_EQ(lease_apply(part, 0, recs, 2, NULL), -ENOMEM);
-	memory_grow();
+	recs[1] = recs[2] = rec_most(0);
+	CHECK_EQ(lease_apply(part, 0, recs, 3, &failed), -ENOMEM);
+	CHECK_EQ(failed, 2);
 	CHECK_STR(pf_setting(IGB, 0), PLAIN);
 	close(part);
 }

@@ -91,7 +91,8 @@ TEST("a type is set, can't be changed while a VMM has the VF, and is 0 when it i
 	CHECK_EQ(lease_state(part), DEVIRT_STATE_DRAINING);
 	CHECK_EQ(type_of(1), 1104);
 	vfio_close(&vfio);
-	CHECK(EVENTUALLY(type_of(1) == 0));
+	CHECK(EVENTUALLY(lease_state(part) == DEVIRT_STATE_RELEASED));
+	CHECK_EQ(type_of(1), 0);
 	CHECK_STR(pci_driver(pf_vf(IGB, 1)), DRIVER);
 	CHECK_STR(pci_override(pf_vf(IGB, 1)), "(null)");
 	close(part);

@@ -114,6 +114,21 @@ void devirt_pool_put(struct devirt_pool *pool)
 }
 
 /**
+ * devirt_pool_lock - take its lock, unless killed while waiting for that
+ * @res: the resource, whose refusal is noted
+ * @pool: the pool
+ *
+ * Somebody else may be making it: minutes, on a slow host, for a hundred VFs. May
+ * sleep. Return: 0 or -EINTR.
+ */
+int devirt_pool_lock(struct devirt_resource *res, struct devirt_pool *pool)
+{
+	if (!mutex_lock_killable(&pool->lock))
+		return 0;
+	return devirt_refuse(res, DEVIRT_REASON_INTERNAL, -EINTR, "waiting for the pool");
+}
+
+/**
  * devirt_pool_wanted - does somebody lease a VF of this PF, or will soon?
  * @pf: the PF
  *
@@ -722,9 +737,8 @@ int devirt_pool_resize(struct devirt_pool_size *arg)
 		err = devirt_refuse(&res, DEVIRT_REASON_NO_MEMORY, -ENOMEM, "pool");
 		goto out_pf;
 	}
-	/* Somebody else may be making it; see devirt_vf_acquire(). */
-	if (mutex_lock_killable(&pool->lock)) {
-		err = devirt_refuse(&res, DEVIRT_REASON_INTERNAL, -EINTR, "waiting for the pool");
+	err = devirt_pool_lock(&res, pool);
+	if (err) {
 		devirt_pool_put(pool);
 		goto out_pf;
 	}

@@ -67,6 +67,7 @@ void devirt_pool_exit(void);
 
 struct devirt_pool *devirt_pool_get(struct pci_dev *pf);
 void devirt_pool_put(struct devirt_pool *pool);
+int devirt_pool_lock(struct devirt_resource *res, struct devirt_pool *pool);
 bool devirt_pool_wanted(struct pci_dev *pf);
 struct pci_dev *devirt_pool_vf(struct pci_dev *pf, u32 index);
 int devirt_pool_driver(struct devirt_resource *res, struct pci_dev *pf);

@@ -240,11 +240,11 @@ static int devirt_vf_acquire(struct devirt_resource *res)
 	struct devirt_record_vf *rec = &res->rec.vf;
 	struct devirt_vf *vf = to_devirt_vf(res);
 	struct devirt_pool *pool = vf->pool;
-	int err = 0;
+	int err;
 
-	/* Somebody else may be making the pool: minutes, on a slow host, for a hundred VFs. */
-	if (mutex_lock_killable(&pool->lock))
-		return devirt_refuse(res, DEVIRT_REASON_INTERNAL, -EINTR, "waiting for the pool");
+	err = devirt_pool_lock(res, pool);
+	if (err)
+		return err;
 	if (!pci_num_vf(pool->pf))
 		err = READ_ONCE(res->set->failed) ? -ECANCELED : devirt_pool_make(res, pool);
 	/* Nobody else's return removes the pool from here on. */

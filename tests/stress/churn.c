@@ -208,12 +208,12 @@ TEST("leases on a host where tasks and interrupts come, move and go")
 {
 	struct host before, after;
 	pid_t forker;
-	int i, round;
+	int rounds = rounds_of(ROUNDS), i, round;
 
 	find_irqs();
 	REQUIRE(irq_count > 5, "%d", irq_count);
 	host_take(&before, false);
-	for (round = 0; round < rounds_of(ROUNDS); round++) {
+	for (round = 0; round < rounds; round++) {
 		for (i = 0; i < TASKS; i++)
 			start_task(&tasks[i]);
 		forker = spawn(fork_all_the_time, NULL);

@@ -245,6 +245,7 @@ static bool same_host(const struct host *before, const char *what)
 TEST("SIGKILLs at random moments of a lease's life: the host is as it was after each")
 {
 	int batch, i, kills = 0, bad = 0, killed[PHASES] = {}, alone = 0, drained = 0;
+	int wanted = rounds_of(KILLS);
 	long begin, life[RUNNERS] = {}, until[RUNNERS];
 	struct host before;
 	char what[160];
@@ -275,7 +276,7 @@ TEST("SIGKILLs at random moments of a lease's life: the host is as it was after 
 	}
 	printf("# undisturbed lives: %ld ms, %ld ms, %ld ms\n", life[0], life[1], life[2]);
 
-	for (batch = 0; kills < rounds_of(KILLS); batch++) {
+	for (batch = 0; kills < wanted; batch++) {
 		begin = now_ms();
 		for (i = 0; i < RUNNERS; i++) {
 			start(&runners[i], i, batch);

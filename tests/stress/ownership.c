@@ -167,10 +167,10 @@ static void work(void *arg)
 	unsigned int count, i, failed;
 	struct devirt_record recs[8];
 	char name[16];
-	int part, err, thing, round;
+	int part, err, thing, round, rounds = rounds_of(ROUNDS);
 
 	snprintf(name, sizeof(name), "owner%lu", id);
-	for (round = 0; round < rounds_of(ROUNDS); round++) {
+	for (round = 0; round < rounds; round++) {
 		count = describe(&state, recs);
 		part = lease_create(name);
 		err = part < 0 ? part : lease_apply(part, 0, recs, count, &failed);

@@ -12,8 +12,29 @@
 
 #define SCRATCH	"/tmp/devirt-pci"
 
+/* The disk of an NVMe controller, as /dev has it. False: it has none yet. */
+static bool disk_seen(const char *addr, char *name, size_t size)
+{
+	char ctrl[64], path[300], ns[64];
+	unsigned int a, b, c;
+
+	pci_child(addr, "nvme", "nvme", ctrl, sizeof(ctrl));
+	snprintf(path, sizeof(path), "nvme/%s", ctrl);
+	pci_child(addr, path, "nvme", ns, sizeof(ns));
+	if (sscanf(ns, "nvme%uc%un%u", &a, &b, &c) == 3)
+		snprintf(ns, sizeof(ns), "nvme%un%u", a, c);
+	snprintf(name, size, "%s", ns);
+	return ctrl[0] && ns[0];
+}
+
+static void disk_of(const char *addr, char *name, size_t size)
+{
+	REQUIRE(EVENTUALLY(disk_seen(addr, name, size)), "%s has no disk", addr);
+}
+
 static void reset(void)
 {
+	char disk[64];
 	int try;
 
 	/* Starting programs takes long in an emulated machine: only if need be. */
@@ -36,7 +57,7 @@ static void reset(void)
 	file_write("\n", "/sys/bus/pci/devices/" EDU "/driver_override");
 	/* Whatever udev does with new interfaces and disks, it does now. */
 	command("udevadm settle");
-	for (try = 0; try < 100 && access("/dev/disk/by-label/DEVIRT-DATA", F_OK); try++)
+	for (try = 0; try < 100 && !disk_seen(DISK, disk, sizeof(disk)); try++)
 		tap_pause(50);
 }
 
@@ -97,20 +118,6 @@ static void interface(const char *addr, char *name, size_t size)
 	REQUIRE(name[0], "%s has no interface", addr);
 }
 
-/* The disk of an NVMe controller, as /dev has it. */
-static void disk_of(const char *addr, char *name, size_t size)
-{
-	char ctrl[64], path[300], ns[64];
-	unsigned int a, b, c;
-
-	pci_child(addr, "nvme", "nvme", ctrl, sizeof(ctrl));
-	REQUIRE(ctrl[0], "%s has no controller", addr);
-	snprintf(path, sizeof(path), "nvme/%s", ctrl);
-	CHECK(EVENTUALLY((pci_child(addr, path, "nvme", ns, sizeof(ns)), ns[0])));
-	if (sscanf(ns, "nvme%uc%un%u", &a, &b, &c) == 3)
-		snprintf(ns, sizeof(ns), "nvme%un%u", a, c);
-	snprintf(name, size, "%s", ns);
-}
 
 /* ------------------------------------------------------------ there and back */
 
@@ -417,7 +424,7 @@ TEST("a disk that is mounted is refused, naming it")
 
 	disk_of(DISK, disk, sizeof(disk));
 	REQUIRE(!mkdir(SCRATCH, 0700));
-	REQUIRE_EQ(command("mount /dev/disk/by-label/DEVIRT-DATA " SCRATCH), 0);
+	REQUIRE_EQ(command("mount LABEL=DEVIRT-DATA " SCRATCH), 0);
 	snprintf(link, sizeof(link), "%s", disk);
 	/* The file system may be on a partition of it, whose name begins the same. */
 	struct devirt_record rec = rec_pci(DISK);

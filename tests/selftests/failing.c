@@ -167,6 +167,7 @@ TEST("VFs that vfio-pci can't bind, three at the same time, have their own drive
 	int part = lease_create("unbound");
 
 	recs[0].flags = DEVIRT_RECORD_SHARE_CORE;
+	REQUIRE_EQ(command("modprobe igbvf"), 0);
 	REQUIRE_EQ(file_write("3", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
 	for (i = 0; i < 3; i++) {
 		recs[1 + i] = rec_vf(IGB, i, 0);

@@ -98,6 +98,7 @@ TEST("a failed apply leaves a partition that can be applied")
 	recs[1] = recs[2] = rec_most(0);
 	CHECK_EQ(lease_apply(part, 0, recs, 3, &failed), -ENOMEM);
 	CHECK_EQ(failed, 2);
+	CHECK_EQ(recs[1].memory.available, recs[1].memory.pages);
 	CHECK_EQ(pages(), before);
 	CHECK_EQ(lease_state(part), DEVIRT_STATE_NEW);
 	recs[0] = page();

@@ -118,7 +118,6 @@ static void interface(const char *addr, char *name, size_t size)
 	REQUIRE(name[0], "%s has no interface", addr);
 }
 
-
 /* ------------------------------------------------------------ there and back */
 
 TEST("a network card goes to vfio-pci and comes back to igb")

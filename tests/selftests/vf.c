@@ -356,6 +356,8 @@ TEST("an apply that fails after the pool was made removes it again")
 	recs[2] = recs[3] = rec_most(0);
 	CHECK_EQ(lease_apply(part, 0, recs, 4, &failed), -ENOMEM);
 	CHECK_EQ(failed, 3);
+	/* When it was taken: the one before it had been had. */
+	CHECK_EQ(recs[2].memory.available, recs[2].memory.pages);
 	CHECK_EQ(pf_vfs(IGB), 0);
 	close(part);
 	/* One that was there stays. */

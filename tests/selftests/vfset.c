@@ -106,6 +106,8 @@ TEST("a later record that is refused takes the settings back")
 	recs[1] = recs[2] = rec_most(0);
 	CHECK_EQ(lease_apply(part, 0, recs, 3, &failed), -ENOMEM);
 	CHECK_EQ(failed, 2);
+	/* When it was taken: the one before it had been had. */
+	CHECK_EQ(recs[1].memory.available, recs[1].memory.pages);
 	CHECK_STR(pf_setting(IGB, 0), PLAIN);
 	close(part);
 }

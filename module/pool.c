@@ -144,8 +144,14 @@ bool devirt_pool_wanted(struct pci_dev *pf)
 	return wanted;
 }
 
-/* The next VF after @from, whose reference it takes over; with a reference. */
-static struct pci_dev *devirt_pool_next(struct pci_dev *pf, struct pci_dev *from)
+/**
+ * devirt_pool_next - one VF after the other
+ * @pf: their PF
+ * @from: the one before, whose reference is taken over; NULL: none
+ *
+ * Return: the VF, with a reference, or NULL.
+ */
+struct pci_dev *devirt_pool_next(struct pci_dev *pf, struct pci_dev *from)
 {
 	struct pci_dev *vf = from;
 
@@ -329,6 +335,41 @@ bool devirt_pool_busy(struct devirt_pool *pool)
 	return false;
 }
 
+/**
+ * devirt_pool_keep - does it stay when none of its VFs is leased?
+ * @pool: the pool, with its lock held
+ * @keep: yes, from now on, or no longer
+ *
+ * While it does it has a reference for that, beside the caller's. May sleep.
+ */
+void devirt_pool_keep(struct devirt_pool *pool, bool keep)
+{
+	lockdep_assert_held(&pool->lock);
+	if (pool->kept == keep)
+		return;
+	pool->kept = keep;
+	mutex_lock(&pools_lock);
+	pool->users += keep ? 1 : -1;
+	mutex_unlock(&pools_lock);
+}
+
+/**
+ * devirt_pool_abandon - remove VFs that were made in vain
+ * @pool: the pool, with its lock held; no VF is leased
+ *
+ * Others could open them meanwhile, and removing them would wait for those: then they
+ * stay, as if they had been made ahead. May sleep; takes the device lock.
+ */
+void devirt_pool_abandon(struct devirt_pool *pool)
+{
+	int err = devirt_pool_busy(pool) ? -EBUSY : devirt_pool_remove(pool);
+
+	if (!err)
+		return;
+	pci_warn(pool->pf, "devirt: its VFs aren't wanted, and can't be removed now: %d\n", err);
+	devirt_pool_keep(pool, true);
+}
+
 /* --------------------------------------------------------------- its leases */
 
 /* VFIO is still waiting for the user of a VF that has to go. */
@@ -413,7 +454,6 @@ static void devirt_pool_work(struct work_struct *work)
 	struct devirt_pool *pool = container_of(work, struct devirt_pool, work);
 	struct devirt_resource res = {};
 	struct devirt_pool_vf *vf;
-	bool unkept = false;
 	int count;
 
 	mutex_lock(&pool->lock);
@@ -421,12 +461,12 @@ static void devirt_pool_work(struct work_struct *work)
 	count = pci_num_vf(pool->pf);
 	device_unlock(&pool->pf->dev);
 	if (READ_ONCE(pool->gone)) {
-		unkept = pool->kept;
+		devirt_pool_keep(pool, false);
 		if (pool->made && !pool->held && !devirt_pool_busy(pool))
 			devirt_pool_remove(pool);
 	} else if (!READ_ONCE(pool->leaving)) {
 		if (pool->kept && !count && READ_ONCE(pool->lost))
-			unkept = true;
+			devirt_pool_keep(pool, false);
 		else if (pool->kept && !count && devirt_pool_make(&res, pool))
 			pci_warn(pool->pf, "devirt: its %u VFs can't be made again: %d\n",
 				 pool->size, res.rec.error);
@@ -441,11 +481,7 @@ static void devirt_pool_work(struct work_struct *work)
 		list_for_each_entry(vf, &pool->leased, entry)
 			devirt_vfset_again(vf->fn->vfset);
 	}
-	if (unkept)
-		pool->kept = false;
 	mutex_unlock(&pool->lock);
-	if (unkept)
-		devirt_pool_put(pool);
 	devirt_pool_put(pool);
 }
 
@@ -605,168 +641,6 @@ static int devirt_pool_notify(struct notifier_block *nb, unsigned long action, v
 static struct notifier_block devirt_pool_nb = {
 	.notifier_call = devirt_pool_notify,
 };
-
-/* ------------------------------------------------------------- sizing ahead */
-
-/* Who is in the way of removing it: a lease, a process, a host's driver. */
-static int devirt_pool_taken(struct devirt_resource *res, struct devirt_pool *pool)
-{
-	struct devirt_pool_vf *leased;
-	struct pci_dev *vf = NULL;
-	int err = 0;
-
-	lockdep_assert_held(&pool->lock);
-	list_for_each_entry(leased, &pool->leased, entry)
-		return devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%u lease %s",
-				     leased->res->rec.vf.index,
-				     devirt_partition_name(leased->res->part));
-	if (pool->held)
-		return devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%s", "");
-	while (!err && (vf = devirt_pool_next(pool->pf, vf))) {
-		if (devirt_function_busy(vf))
-			err = devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%d vfio",
-					    pci_iov_vf_id(vf));
-		device_lock(&vf->dev);
-		if (!err && vf->driver && strcmp(vf->driver->name, DEVIRT_VFIO_DRIVER))
-			err = devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%d driver %s",
-					    pci_iov_vf_id(vf), vf->driver->name);
-		device_unlock(&vf->dev);
-	}
-	pci_dev_put(vf);
-	return err;
-}
-
-/* Both: with the pool's lock held. @kept changes hands with a reference. */
-static int devirt_pool_none(struct devirt_resource *res, struct devirt_pool *pool)
-{
-	int err;
-
-	lockdep_assert_held(&pool->lock);
-	err = devirt_pool_taken(res, pool);
-	if (err)
-		return err;
-	err = devirt_pool_remove(pool);
-	if (err)
-		return devirt_refuse(res, DEVIRT_REASON_INTERNAL, err, "removing the VFs of %s",
-				     pci_name(pool->pf));
-	pool->kept = false;
-	return 0;
-}
-
-static int devirt_pool_some(struct devirt_resource *res, struct devirt_pool *pool, u32 count)
-{
-	int made = pci_num_vf(pool->pf), err;
-
-	lockdep_assert_held(&pool->lock);
-	if (made) {
-		/* Asking again for what is there is fine, as long as it is ours. */
-		if (made != count || !pool->made)
-			return devirt_refuse(res, DEVIRT_REASON_POOL_SIZE, -EBUSY, "%d", made);
-		pool->kept = true;
-		return 0;
-	}
-	pool->size = count;
-	err = devirt_pool_make(res, pool);
-	if (err)
-		return err;
-	made = pci_num_vf(pool->pf);
-	if (made != count) {
-		devirt_refuse(res, DEVIRT_REASON_POOL_FAILED, -ENOSPC, "%u %d", count, made);
-		devirt_pool_remove(pool);
-		return -ENOSPC;
-	}
-	pool->kept = true;
-	return 0;
-}
-
-static int devirt_pool_check(struct devirt_resource *res, struct pci_dev *pf, u32 count)
-{
-	u32 total = pf->is_physfn ? pci_sriov_get_totalvfs(pf) : 0;
-	int err;
-
-	if (!total)
-		return devirt_refuse(res, DEVIRT_REASON_NOT_PF, -EINVAL, "%s", pci_name(pf));
-	if (count > total)
-		return devirt_refuse(res, DEVIRT_REASON_VF_INDEX, -ERANGE, "%u", total);
-	if (!count)
-		return 0;
-	err = devirt_pool_driver(res, pf);
-	if (!err)
-		err = devirt_function_isolated(res, pf);
-	return err < 0 ? err : 0;
-}
-
-static void devirt_pool_look(struct devirt_pool *pool, struct devirt_pool_size *arg)
-{
-	lockdep_assert_held(&pool->lock);
-	arg->count = pci_num_vf(pool->pf);
-	if (!arg->count)
-		arg->origin = DEVIRT_POOL_NONE;
-	else if (!pool->made)
-		arg->origin = DEVIRT_POOL_HOST;
-	else
-		arg->origin = pool->kept ? DEVIRT_POOL_AHEAD : DEVIRT_POOL_LEASES;
-}
-
-/**
- * devirt_pool_resize - DEVIRT_POOL
- * @arg: its argument; outputs are filled in
- *
- * May sleep; takes the device lock. Return: 0, the errno of the refusal, or -EINTR: killed
- * while it waited for somebody else who makes or removes the pool.
- */
-int devirt_pool_resize(struct devirt_pool_size *arg)
-{
-	bool look = arg->flags & DEVIRT_POOL_LOOK, was, is;
-	char owner[DEVIRT_NAME_MAX];
-	struct devirt_resource res = {};
-	struct devirt_pool *pool;
-	struct pci_dev *pf;
-	int err;
-
-	pf = devirt_function_find(&res, &arg->pf);
-	if (IS_ERR(pf)) {
-		err = PTR_ERR(pf);
-		goto out;
-	}
-	err = devirt_pool_check(&res, pf, look ? 0 : arg->count);
-	if (err)
-		goto out_pf;
-	pool = devirt_pool_get(pf);
-	if (!pool) {
-		err = devirt_refuse(&res, DEVIRT_REASON_NO_MEMORY, -ENOMEM, "pool");
-		goto out_pf;
-	}
-	err = devirt_pool_lock(&res, pool);
-	if (err) {
-		devirt_pool_put(pool);
-		goto out_pf;
-	}
-	was = pool->kept;
-	/* After the pool is known: devirt_pci_check() looks the other way round. */
-	if (!look && devirt_claim_holder(&res, DEVIRT_CLAIM_FUNCTION, devirt_function_id(pf),
-					 owner))
-		err = devirt_refuse(&res, DEVIRT_REASON_PF_OWNED, -EBUSY, "%s", owner);
-	else if (!look && arg->count)
-		err = devirt_pool_some(&res, pool, arg->count);
-	else if (!look)
-		err = devirt_pool_none(&res, pool);
-	is = pool->kept;
-	devirt_pool_look(pool, arg);
-	mutex_unlock(&pool->lock);
-	/* One reference for as long as it is kept, beside this call's. */
-	if (was && !is)
-		devirt_pool_put(pool);
-	if (was || !is)
-		devirt_pool_put(pool);
-out_pf:
-	pci_dev_put(pf);
-out:
-	arg->reason = res.rec.reason;
-	arg->error = res.rec.error;
-	memcpy(arg->detail, res.rec.detail, sizeof(arg->detail));
-	return err;
-}
 
 int devirt_pool_init(void)
 {

@@ -22,7 +22,8 @@ struct pci_dev;
  * @size: VFs to make, if it must be made
  * @held: VFs of it that are leased, or about to be
  * @made: we have made it
- * @kept: somebody has sized it ahead, so it stays when none is leased
+ * @kept: it stays when none is leased: somebody has sized it ahead, or couldn't be
+ *	made to let go
  * @changing: we are making or removing it now
  * @leaving: the PF's driver is away
  * @lost: somebody else has removed VFs of it
@@ -69,14 +70,19 @@ struct devirt_pool *devirt_pool_get(struct pci_dev *pf);
 void devirt_pool_put(struct devirt_pool *pool);
 int devirt_pool_lock(struct devirt_resource *res, struct devirt_pool *pool);
 bool devirt_pool_wanted(struct pci_dev *pf);
+struct pci_dev *devirt_pool_next(struct pci_dev *pf, struct pci_dev *from);
 struct pci_dev *devirt_pool_vf(struct pci_dev *pf, u32 index);
 int devirt_pool_driver(struct devirt_resource *res, struct pci_dev *pf);
 int devirt_pool_make(struct devirt_resource *res, struct devirt_pool *pool);
 int devirt_pool_remove(struct devirt_pool *pool);
 bool devirt_pool_busy(struct devirt_pool *pool);
+void devirt_pool_keep(struct devirt_pool *pool, bool keep);
+void devirt_pool_abandon(struct devirt_pool *pool);
 void devirt_pool_leased(struct devirt_pool *pool, struct devirt_pool_vf *vf,
 			struct devirt_resource *res, struct devirt_function *fn);
 void devirt_pool_returned(struct devirt_pool_vf *vf);
+
+/* pool_ahead.c */
 int devirt_pool_resize(struct devirt_pool_size *arg);
 
 #endif /* _DEVIRT_POOL_H */

@@ -266,7 +266,7 @@ static int devirt_vf_acquire(struct devirt_resource *res)
 err_held:
 	mutex_lock(&pool->lock);
 	if (!--pool->held && pool->made && !pool->kept)
-		devirt_pool_remove(pool);
+		devirt_pool_abandon(pool);
 	mutex_unlock(&pool->lock);
 	return err;
 }

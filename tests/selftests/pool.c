@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 
 #include "device.h"
 #include "module.h"
@@ -186,6 +187,43 @@ TEST("a driver that makes fewer VFs than asked for, and one that makes none")
 	CHECK_EQ(rec.reason, DEVIRT_REASON_POOL_FAILED);
 	CHECK_STR(rec.detail, "2 0");
 	close(part);
+}
+
+static void refused_setting(void *arg)
+{
+	struct devirt_record *rec = arg;
+	int part = lease_create("refused");
+
+	if (lease_apply(part, 0, rec, 1, NULL) != -EIO ||
+	    rec->reason != DEVIRT_REASON_SETTING_FAILED)
+		_exit(2);
+}
+
+TEST("VFs that a lease made and failed with stay while somebody has one, who isn't waited for")
+{
+	struct devirt_record rec = rec_vf(IGB, 0, 2);
+	int err, status = -1;
+	struct vfio vfio;
+	pid_t pid;
+
+	REQUIRE_EQ(test_driver(IGB, 1), 0);
+	REQUIRE_EQ(test_driver_set("refuse", DEVIRT_VF_SET_TRUST), 0);
+	REQUIRE_EQ(test_driver_set("wait", 1), 0);
+	rec.vf.settings.set = DEVIRT_VF_SET_TRUST;
+	rec.vf.settings.net.trust = 1;
+	pid = spawn(refused_setting, &rec);
+	REQUIRE(EVENTUALLY(test_driver_get("wait") == 2));
+	/* The other one; nobody has leased it. */
+	CHECK(EVENTUALLY(!(err = vfio_open(&vfio, pf_vf(IGB, 1)))), "%s", strerror(-err));
+	REQUIRE_EQ(test_driver_set("wait", 0), 0);
+	CHECK(EVENTUALLY(waitpid(pid, &status, WNOHANG) == pid), "it waits");
+	CHECK_EQ(status, 0);
+	CHECK_EQ(pf_vfs(IGB), 2);
+	CHECK_EQ(pf_origin(IGB), DEVIRT_POOL_AHEAD);
+	size_refused(IGB, 0, -EBUSY, DEVIRT_REASON_POOL_BUSY, "1 vfio");
+	vfio_close(&vfio);
+	CHECK_EQ(pf_pool(IGB, 0, NULL), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
 }
 
 TEST("a VF that its host driver refuses to take back is kept off all, until it does")

@@ -24,6 +24,7 @@ ROOT_DISK = '0000:00:18.0'
 FILES = {
     'early': f'[vf nic]\npf={PF}\n',
     'late': f'[vf nic]\npf={LATE}\npool=2\n',
+    'screen': '[mdev screen]\ntype=mbochs-small\n',
     'taken': f'[device disk]\naddress={ROOT_DISK}\n',
 }
 VFS = f'{PF} 3  # enough for all\n{LATER} 2\n'
@@ -132,6 +133,16 @@ def arrives(tap):
     wait_until(lambda: state('devirt-vfs.service') != 'active running', 'the end of waiting')
     tap.equal((state('devirt-vfs.service'), made(LATER)), ('active exited', (2, 'ahead')),
               'and has its VFs')
+
+    unit = show('devirt@screen.service')
+    tap.equal((state('screen'), unit['StatusText']),
+              ('active running', 'waits for mediated devices of type mbochs-small'),
+              'one of mediated devices that nobody makes waits')
+    must('modprobe', 'mbochs')
+    wait_until(lambda: state('screen') != 'active running', 'the end of waiting')
+    tap.equal((state('screen'), exists('screen')), ('active exited', True),
+              'and is made when a driver makes them')
+    must('systemctl', 'stop', 'devirt@screen')
 
     must('systemctl', 'stop', 'devirt@early', 'devirt@late')
     tap.ok(not exists('early') and not exists('late') and

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "arrival.h"
 #include "cli.h"
+#include "planner.h"
 
 /* Events of the kernel; those of udev are another group. */
 #define UEVENTS		1
@@ -69,14 +70,19 @@ static long long now_ms(void)
 	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
 }
 
-/* Is it about a function, its driver or its interface? "bind@/devices/..." and
- * then KEY=value, each closed.
+/* Is it about a function, its driver or its interface, or does a driver make mediated
+ * devices from now on? "bind@/devices/..." and then KEY=value, each closed.
  */
 static bool concerns(const char *event, size_t length)
 {
+	static const char *const keys[] = {
+		"SUBSYSTEM=pci", "SUBSYSTEM=net", "MDEV_STATE=registered",
+	};
+
 	for (size_t at = 0; at < length; at += strlen(event + at) + 1)
-		if (!strcmp(event + at, "SUBSYSTEM=pci") || !strcmp(event + at, "SUBSYSTEM=net"))
-			return true;
+		for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+			if (!strcmp(event + at, keys[i]))
+				return true;
 	return false;
 }
 
@@ -110,6 +116,41 @@ static int next_event(int fd, long long until)
 	}
 }
 
+/* A parent that is there without the type won't get it: the plan says so. */
+static char *mdev_missing(const struct config_device *wanted, bool *soon)
+{
+	struct devirt_mdev_type *types;
+	struct devirt_device function;
+	struct devirt_pci_addr addr;
+	char *words = NULL, *size;
+	bool found = false;
+	size_t count;
+	int ret;
+
+	/* what went wrong the plan says too */
+	if (devirt_mdev_types(&types, &count))
+		return NULL;
+	for (size_t i = 0; i < count && !found; i++)
+		found = wanted->parent ? !strcmp(wanted->parent, types[i].parent) :
+					 plan_mdev_fits(wanted, &types[i]);
+	free(types);
+	if (found)
+		return NULL;
+	if (wanted->parent) {
+		*soon = devirt_addr_parse(wanted->parent, &addr) ||
+			!devirt_device_read(&addr, &function);
+		ret = asprintf(&words, "%s to make mediated devices", wanted->parent);
+	} else if (wanted->type) {
+		ret = asprintf(&words, "mediated devices of type %s", wanted->type);
+	} else {
+		size = size_text(wanted->memory);
+		ret = asprintf(&words, "mediated devices with %s of memory",
+			       size ? size : "that much");
+		free(size);
+	}
+	return ret < 0 ? NULL : words;
+}
+
 char *arrival_missing(const struct config_device *wanted, bool *soon)
 {
 	struct devirt_pci_addr addr = wanted->addr;
@@ -117,9 +158,8 @@ char *arrival_missing(const struct config_device *wanted, bool *soon)
 	struct devirt_device device;
 
 	*soon = true;
-	/* which has no address; the module says if its parent isn't there */
 	if (wanted->is_mdev)
-		return NULL;
+		return mdev_missing(wanted, soon);
 	if (wanted->netif && devirt_device_by_netif(wanted->netif, &addr)) {
 		if (asprintf(&words, "interface %s", wanted->netif) < 0)
 			words = NULL;

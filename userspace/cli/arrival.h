@@ -6,8 +6,8 @@
 #include "config.h"
 
 /* What is missing of a function that is wanted, in words, to be freed; NULL: nothing.
- * One of which VFs are wanted needs a driver. @soon is set: it is there, and has no
- * driver yet, or will have another name.
+ * One of which VFs are wanted needs a driver, and so does a parent of mediated devices.
+ * @soon is set: it is there, or may be, and has no driver yet, or will have another name.
  */
 char *arrival_missing(const struct config_device *wanted, bool *soon);
 

@@ -23,7 +23,7 @@ static unsigned int left_of(const struct plan *plan, const struct devirt_mdev_ty
 	return type->available > taken ? type->available - taken : 0;
 }
 
-static bool fits(const struct config_device *device, const struct devirt_mdev_type *type)
+bool plan_mdev_fits(const struct config_device *device, const struct devirt_mdev_type *type)
 {
 	if (device->parent && strcmp(device->parent, type->parent))
 		return false;
@@ -108,7 +108,8 @@ static int plan_one(struct plan *plan, const struct config_device *device,
 	char why[400], *size;
 
 	for (size_t i = 0; i < count; i++)
-		if (fits(device, &types[i]) && (!best || better(plan, &types[i], best)))
+		if (plan_mdev_fits(device, &types[i]) &&
+		    (!best || better(plan, &types[i], best)))
 			best = &types[i];
 	/* what is named exactly the module answers for */
 	if (!best && device->type && device->parent)
@@ -137,7 +138,7 @@ int plan_mdev_node(const struct plan *plan, const struct config_device *device)
 	if (!devirt_topology_is_host(plan->topology) || devirt_mdev_types(&types, &count))
 		return node;
 	for (size_t i = 0; i < count && node == DEVIRT_NODE_ANY; i++)
-		if (fits(device, &types[i]))
+		if (plan_mdev_fits(device, &types[i]))
 			node = types[i].node;
 	free(types);
 	return node;

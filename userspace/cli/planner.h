@@ -66,6 +66,8 @@ int plan_fail(const struct plan *plan, int line, const char *remedy, const char 
 int plan_cpus(struct plan *plan);
 /* Adds the mediated devices' records. */
 int plan_mdevs(struct plan *plan);
+/* Is it one of those that are wanted, whether any is left or not? */
+bool plan_mdev_fits(const struct config_device *device, const struct devirt_mdev_type *type);
 /* The node of a mediated device's parent, or DEVIRT_NODE_ANY. */
 int plan_mdev_node(const struct plan *plan, const struct config_device *device);
 

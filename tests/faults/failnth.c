@@ -229,19 +229,17 @@ TEST("apply of an NVMe controller's VF with settings")
 
 TEST("apply of a graphics card's VF with a type, by the vendor's driver")
 {
-	struct devirt_record vf = rec_vf(IGB, 0, 0);
+	struct devirt_record vf = rec_vgpu(0, 1104);
 
 	/* The first driver gets new VFs. */
 	command("udevadm settle; modprobe -r igbvf");
-	REQUIRE_EQ(command("insmod /devirt/build/%s/devirt_vgpu.ko", getenv("DEVIRT_KERNEL")), 0);
+	REQUIRE_EQ(vgpu_load(), 0);
 	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
 	nth_setup(NULL);
-	vf.vf.settings.set = DEVIRT_VF_SET_VGPU;
-	vf.vf.settings.gpu.type = 1104;
 	describe(1, &vf);
 	nth_all("apply of a graphics card's VF", prepare_new, apply, apply_again);
 	REQUIRE_EQ(pf_set_vfs(IGB, 0), 0);
-	REQUIRE_EQ(command("rmmod devirt_vgpu"), 0);
+	REQUIRE_EQ(command("rmmod " VGPU_DRIVER), 0);
 }
 
 static int size_pool(int fd)

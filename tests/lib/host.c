@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The host's state, as facts that can be compared: drivers, driver overrides, VF
- * counts and power policy of PCI functions, what an NVMe controller has given its
- * VFs, mediated devices and how many of each type are left, huge pages, CPUs, and
- * the affinity of every task, every interrupt and of workqueues.
+ * counts, power policy and vendors' vGPU types of PCI functions, what an NVMe
+ * controller has given its VFs, mediated devices and how many of each type are left,
+ * huge pages, CPUs, and the affinity of every task, every interrupt and of workqueues.
  *
  * A task or an interrupt that is in only one of two snapshots is no difference:
  * they come and go. Interrupts are told by their name, since a driver that
@@ -83,7 +83,9 @@ static DIR *open_dir(const char *path)
 
 static void take_pci(struct host *host)
 {
-	static const char *const attrs[] = { "driver_override", "sriov_numvfs", "power/control" };
+	static const char *const attrs[] = {
+		"driver_override", "sriov_numvfs", "power/control", "nvidia/current_vgpu_type",
+	};
 	DIR *dir = open_dir("/sys/bus/pci/devices");
 	char path[600], text[512];
 	struct dirent *entry;

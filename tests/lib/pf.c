@@ -149,6 +149,20 @@ long test_driver_get(const char *param)
 	return file_number("/sys/module/" TEST_DRIVER "/parameters/%s", param);
 }
 
+int vgpu_load(void)
+{
+	return command("insmod /devirt/build/%s/" VGPU_DRIVER ".ko", getenv("DEVIRT_KERNEL"));
+}
+
+struct devirt_record rec_vgpu(unsigned int index, unsigned int type)
+{
+	struct devirt_record rec = rec_vf(IGB, index, IGB_VFS);
+
+	rec.vf.settings.set = DEVIRT_VF_SET_VGPU;
+	rec.vf.settings.gpu.type = type;
+	return rec;
+}
+
 bool drifted(int part, const char *text)
 {
 	struct devirt_event event;

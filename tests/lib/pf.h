@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A PF, its VFs, and what is set of them as the host sees it; and the driver of
- * ours, module/tests/pf.c.
+ * A PF, its VFs, and what is set of them as the host sees it; and the drivers of
+ * ours, module/tests/pf.c and vgpu.c.
  */
 #ifndef PF_H
 #define PF_H
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #define TEST_DRIVER	"devirt_pf"
+#define VGPU_DRIVER	"devirt_vgpu"
 
 long pf_vfs(const char *pf);
 int pf_set_vfs(const char *pf, int count);
@@ -23,6 +24,10 @@ void pf_reset(const char *pf, const char *driver);
 int test_driver(const char *pf, int netdevs);
 int test_driver_set(const char *param, int value);
 long test_driver_get(const char *param);
+
+/* The driver of a card's vendor: igb's VFs have its attributes. Not 0: it can't be loaded. */
+int vgpu_load(void);
+struct devirt_record rec_vgpu(unsigned int index, unsigned int type);
 
 /* Reads events until one is a drift whose text begins like that; false: none yet. */
 bool drifted(int part, const char *text);

@@ -12,7 +12,7 @@
 #include "pf.h"
 #include "trace.h"
 
-#define DRIVER	"devirt_vgpu"
+#define DRIVER	VGPU_DRIVER
 #define REFUSE	"/sys/module/" DRIVER "/parameters/refuse"
 #define UNFIT	"/sys/module/" DRIVER "/parameters/unfit"
 
@@ -35,7 +35,7 @@ static void card(void)
 	/* Loaded for VFs that were seen before. The first driver gets new ones. */
 	command("udevadm settle");
 	command("modprobe -r igbvf");
-	REQUIRE_EQ(command("insmod /devirt/build/%s/" DRIVER ".ko", getenv("DEVIRT_KERNEL")), 0);
+	REQUIRE_EQ(vgpu_load(), 0);
 }
 
 static long type_of(int index)
@@ -48,15 +48,6 @@ static int set_type(int index, const char *type)
 {
 	return file_write(type, "/sys/bus/pci/devices/" IGB "/virtfn%d/nvidia/current_vgpu_type",
 			  index);
-}
-
-static struct devirt_record rec_vgpu(unsigned int index, unsigned int type)
-{
-	struct devirt_record rec = rec_vf(IGB, index, IGB_VFS);
-
-	rec.vf.settings.set = DEVIRT_VF_SET_VGPU;
-	rec.vf.settings.gpu.type = type;
-	return rec;
 }
 
 TEST("a type is set, can't be changed while a VMM has the VF, and is 0 when it is returned")

@@ -16,6 +16,7 @@
 #include "lease.h"
 #include "minivm.h"
 #include "nvme.h"
+#include "pf.h"
 #define TAP_SECONDS	400
 #include "rounds.h"
 #include "tap.h"
@@ -23,6 +24,8 @@
 #define KILLS		201
 #define RUNNERS		3
 #define ALL		0x3f
+/* This VF of igb has the driver of a vendor of graphics cards. */
+#define VGPU		3
 
 enum phase {
 	BEFORE, CREATED, APPLYING, APPLIED, ATTACHED, RUNNING, RELEASING, RELEASED, PHASES
@@ -54,8 +57,10 @@ static void reset(void)
 	/* Before the first look at the host. */
 	command("modprobe mbochs");
 	nvme_share(NVME);
-	if (file_number("/sys/bus/pci/devices/" IGB "/sriov_numvfs") > 0)
-		file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_numvfs");
+	if (pf_vfs(IGB) > 0)
+		pf_set_vfs(IGB, 0);
+	if (!access("/sys/module/" VGPU_DRIVER, F_OK))
+		command("rmmod " VGPU_DRIVER);
 	file_write("1", "/sys/bus/pci/devices/" IGB "/sriov_drivers_autoprobe");
 }
 
@@ -98,8 +103,10 @@ static void describe(struct runner *runner, int batch)
 		runner->recs[count++] = rec_cpu(3 + 2 * n, DEVIRT_ROLE_EMULATOR, 0);
 	}
 	runner->recs[count++] = rec_net(n);
-	if (n == 0)
+	if (n == 0) {
 		runner->recs[count++] = rec_pci(EDU);
+		runner->recs[count++] = rec_vgpu(VGPU, 1102);
+	}
 	if (n == 2)
 		runner->recs[count++] = rec_mdev("mbochs", "mbochs-small", NULL);
 	if (n == 1 && batch % 8 == 1)
@@ -255,7 +262,11 @@ TEST("SIGKILLs at random moments of a lease's life: the host is as it was after 
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	REQUIRE(runners != MAP_FAILED);
 	REQUIRE_EQ(file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_drivers_autoprobe"), 0);
-	REQUIRE_EQ(file_write("3", "/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
+	REQUIRE_EQ(vgpu_load(), 0);
+	REQUIRE_EQ(pf_set_vfs(IGB, VGPU + 1), 0);
+	REQUIRE_EQ(file_write(VGPU_DRIVER, "/sys/bus/pci/devices/%s/driver_override",
+			      pf_vf(IGB, VGPU)), 0);
+	REQUIRE_EQ(pci_bind(pf_vf(IGB, VGPU), VGPU_DRIVER), 0);
 	host_take(&before, false);
 
 	/* Twice undisturbed: that it works at all, and how long it takes. */

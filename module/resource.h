@@ -125,6 +125,7 @@ void devirt_set_free(struct devirt_set *set);
 __printf(4, 5)
 int devirt_refuse(struct devirt_resource *res, u32 reason, int err,
 		  const char *fmt, ...);
+void devirt_unrefuse(struct devirt_resource *res);
 
 /**
  * devirt_record_unused - is anything set behind what a kind uses?

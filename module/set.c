@@ -43,6 +43,19 @@ int devirt_refuse(struct devirt_resource *res, u32 reason, int err, const char *
 }
 DEVIRT_EXPORT_FOR_TEST(devirt_refuse);
 
+/**
+ * devirt_unrefuse - it isn't refused after all
+ * @res: the resource
+ *
+ * Any context.
+ */
+void devirt_unrefuse(struct devirt_resource *res)
+{
+	res->rec.reason = DEVIRT_REASON_NONE;
+	res->rec.error = 0;
+	memset(res->rec.detail, 0, sizeof(res->rec.detail));
+}
+
 /* Whatever a kind forgot to explain still reaches the caller as a reason. */
 static void devirt_set_explain(struct devirt_resource *res, int err, const char *what)
 {
@@ -93,9 +106,7 @@ struct devirt_set *devirt_set_create(struct devirt_partition *part,
 		res->index = i;
 		res->rec = recs[i];
 		res->rec.state = DEVIRT_STATE_NEW;
-		res->rec.reason = DEVIRT_REASON_NONE;
-		res->rec.error = 0;
-		memset(res->rec.detail, 0, sizeof(res->rec.detail));
+		devirt_unrefuse(res);
 		set->res[i] = res;
 	}
 	return set;
@@ -219,13 +230,10 @@ static int devirt_set_failed(struct devirt_set *set, u32 first, u32 end, u32 *fa
 	for (i = first; err && i < end; i++) {
 		struct devirt_resource *res = set->res[i];
 
-		if (i == *failed) {
+		if (i == *failed)
 			devirt_set_explain(res, err, "acquire");
-		} else if (res->ret) {
-			res->rec.reason = DEVIRT_REASON_NONE;
-			res->rec.error = 0;
-			memset(res->rec.detail, 0, sizeof(res->rec.detail));
-		}
+		else if (res->ret)
+			devirt_unrefuse(res);
 	}
 	return err;
 }

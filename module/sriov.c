@@ -97,9 +97,7 @@ static int devirt_vf_choose(struct devirt_resource *res, struct devirt_vf *vf, u
 		if (!err) {
 			res->rec.vf.index = index;
 			/* What the ones before were refused for. */
-			res->rec.reason = DEVIRT_REASON_NONE;
-			res->rec.error = 0;
-			memset(res->rec.detail, 0, sizeof(res->rec.detail));
+			devirt_unrefuse(res);
 			return 0;
 		}
 		if (err == -ENOMEM)

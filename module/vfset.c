@@ -270,9 +270,7 @@ void devirt_vfset_again(struct devirt_vfset *vs)
 	devirt_event(vs->res->part, DEVIRT_EVENT_DRIFT, .record = &vs->res->index,
 		     .detail = text);
 	/* It is still leased, and not refused. */
-	rec->reason = DEVIRT_REASON_NONE;
-	rec->error = 0;
-	memset(rec->detail, 0, sizeof(rec->detail));
+	devirt_unrefuse(vs->res);
 out:
 	mutex_unlock(&vs->lock);
 }

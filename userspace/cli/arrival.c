@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Waiting for functions that aren't there yet, by the kernel's own events. */
+/* Waiting for what isn't there yet, by the kernel's own events. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/netlink.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Functions that aren't there yet. */
+/* Functions, and who makes mediated devices, that aren't there yet. */
 #ifndef DEVIRT_ARRIVAL_H
 #define DEVIRT_ARRIVAL_H
 

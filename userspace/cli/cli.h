@@ -60,7 +60,7 @@ extern const struct command command_check, command_devices, command_plan, comman
  * @one_line: args: all on one line
  * @modprobe: reserve: print the module's options
  * @write: reserve: write them
- * @arrive: create: wait for functions that aren't there yet
+ * @arrive: create, vfs: wait for what isn't there yet
  * @topology: plan, args, cpus: an hwloc file instead of this machine
  * @max_wait: run, release: seconds to wait for a draining VMM
  */

@@ -50,7 +50,7 @@ static const struct {
 	{ "--topology=", "of another machine: hwloc XML, or synthetic:..." },
 	{ "--modprobe", "print the module's options instead, for modprobe.d" },
 	{ "--write", "write them to /etc/modprobe.d/devirt-reserve.conf" },
-	{ "--arrive", "wait for functions that aren't there yet, however long" },
+	{ "--arrive", "wait for what isn't there yet, however long" },
 	{ "--wait=", "seconds to wait: for a VMM that uses a device, for an event (30)" },
 };
 

@@ -183,6 +183,8 @@ TEST("an id means all of a sort; with a path or a subsystem, the one")
 	CHECK_STR(module_parameter("reserved"), "");
 	reload("reserve=" EDU_ID ":1af4:1100");
 	CHECK_STR(module_parameter("reserved"), EDU);
+	reload("reserve=" EDU_ID ":1af5:1100");
+	CHECK_STR(module_parameter("reserved"), "");
 	reload("reserve=" EDU_ID ":1af4:1101");
 	CHECK_STR(module_parameter("reserved"), "");
 }

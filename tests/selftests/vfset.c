@@ -303,6 +303,25 @@ TEST("a PF's driver that comes back without the settings gets them again")
 	CHECK_EQ(pf_vfs(IGB), 0);
 }
 
+TEST("and the VF ends with what an admin had set before the lease, not with what that driver found")
+{
+	struct devirt_record rec = wanted(0, 0, MAC_VLAN);
+	char before[512];
+	int part;
+
+	ours(1, 1);
+	REQUIRE_EQ(command("ip link set dev %s vf 0 mac 52:54:00:aa:bb:cc vlan 7", pf_netif(IGB)),
+		   0);
+	snprintf(before, sizeof(before), "%s", pf_setting(IGB, 0));
+	REQUIRE(strstr(before, "52:54:00:aa:bb:cc") && strstr(before, "vlan 7"), "%s", before);
+	part = lease_one("set", &rec);
+	REQUIRE_EQ(file_write(IGB, "/sys/bus/pci/drivers/" TEST_DRIVER "/unbind"), 0);
+	REQUIRE_EQ(file_write(IGB, "/sys/bus/pci/drivers/" TEST_DRIVER "/bind"), 0);
+	CHECK(EVENTUALLY(drifted(part, "its settings were lost, and made again")));
+	close(part);
+	CHECK_STR(pf_setting(IGB, 0), before);
+}
+
 TEST("a PF's driver that has left can't be told: that is an event")
 {
 	struct devirt_record rec = wanted(0, 2, MAC_VLAN);

@@ -318,6 +318,8 @@ TEST("and the VF ends with what an admin had set before the lease, not with what
 	REQUIRE_EQ(file_write(IGB, "/sys/bus/pci/drivers/" TEST_DRIVER "/unbind"), 0);
 	REQUIRE_EQ(file_write(IGB, "/sys/bus/pci/drivers/" TEST_DRIVER "/bind"), 0);
 	CHECK(EVENTUALLY(drifted(part, "its settings were lost, and made again")));
+	/* Its interface may be getting its name. */
+	command("udevadm settle");
 	close(part);
 	CHECK_STR(pf_setting(IGB, 0), before);
 }

@@ -27,7 +27,16 @@ int module_load(const char *parameters)
 
 int module_unload(void)
 {
-	return syscall(SYS_delete_module, "devirt", O_NONBLOCK) ? -errno : 0;
+	int try, err;
+
+	/* Who gave back the last partition may be on the way out of the module still. */
+	for (try = 0; try < 100; try++) {
+		err = syscall(SYS_delete_module, "devirt", O_NONBLOCK) ? -errno : 0;
+		if (err != -EAGAIN)
+			break;
+		usleep(10000);
+	}
+	return err;
 }
 
 bool module_loaded(void)

@@ -7,7 +7,7 @@
 
 /* 0 or -errno; "reserve=... keep=..." */
 int module_load(const char *parameters);
-/* Doesn't wait for who uses it: -EAGAIN then. */
+/* -EAGAIN if it is in use for a second. */
 int module_unload(void);
 bool module_loaded(void);
 /* What a parameter is, without its end of line; "?" if it can't be read. */

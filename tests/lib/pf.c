@@ -154,6 +154,14 @@ int vgpu_load(void)
 	return command("insmod /devirt/build/%s/" VGPU_DRIVER ".ko", getenv("DEVIRT_KERNEL"));
 }
 
+void vgpu_unload(void)
+{
+	if (pf_vfs(IGB) > 0)
+		pf_set_vfs(IGB, 0);
+	if (!access("/sys/module/" VGPU_DRIVER, F_OK))
+		command("rmmod " VGPU_DRIVER);
+}
+
 struct devirt_record rec_vgpu(unsigned int index, unsigned int type)
 {
 	struct devirt_record rec = rec_vf(IGB, index, IGB_VFS);

@@ -27,6 +27,8 @@ long test_driver_get(const char *param);
 
 /* The driver of a card's vendor: igb's VFs have its attributes. Not 0: it can't be loaded. */
 int vgpu_load(void);
+/* Removes igb's VFs, and that driver if it is there. */
+void vgpu_unload(void);
 struct devirt_record rec_vgpu(unsigned int index, unsigned int type);
 
 /* Reads events until one is a drift whose text begins like that; false: none yet. */

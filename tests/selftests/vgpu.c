@@ -16,18 +16,10 @@
 #define REFUSE	"/sys/module/" DRIVER "/parameters/refuse"
 #define UNFIT	"/sys/module/" DRIVER "/parameters/unfit"
 
-static void reset(void)
-{
-	if (pf_vfs(IGB) > 0)
-		pf_set_vfs(IGB, 0);
-	if (!access("/sys/module/" DRIVER, F_OK))
-		command("rmmod " DRIVER);
-}
-
 static void __attribute__((constructor)) set_up(void)
 {
 	command("modprobe vfio-pci");
-	tap_reset = reset;
+	tap_reset = vgpu_unload;
 }
 
 static void card(void)

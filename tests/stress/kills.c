@@ -57,10 +57,7 @@ static void reset(void)
 	/* Before the first look at the host. */
 	command("modprobe mbochs");
 	nvme_share(NVME);
-	if (pf_vfs(IGB) > 0)
-		pf_set_vfs(IGB, 0);
-	if (!access("/sys/module/" VGPU_DRIVER, F_OK))
-		command("rmmod " VGPU_DRIVER);
+	vgpu_unload();
 	file_write("1", "/sys/bus/pci/devices/" IGB "/sriov_drivers_autoprobe");
 }
 

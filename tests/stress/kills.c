@@ -7,8 +7,11 @@
  * description with all kinds, starts a VMM, attaches it, and releases when that
  * is done. Three of them live at a time, with different things, since most of a
  * lease's life is waiting for devices; after each three the host is compared.
- * The moments are drawn from the whole of a life and a bit, as long as those
- * are that were not cut short.
+ *
+ * A moment is a phase of a life and a time in it, both drawn. Durations differ
+ * with what else the machine does, and so must not decide which phases are
+ * killed in: who is to die in a phase stays there, unless the kernel is at work
+ * in it. There the moment is drawn from as long as that took last.
  */
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -35,15 +38,24 @@ static const char *const phases[] = {
 	"before", "created", "applying", "applied", "attached", "running", "releasing", "released"
 };
 
+/* How often in which, of all: most where most is half done. */
+static const unsigned int weights[PHASES] = { 1, 1, 6, 3, 1, 2, 3, 1 };
+
+static bool in_kernel(enum phase phase)
+{
+	return phase == APPLYING || phase == RELEASING;
+}
+
 struct runner {
 	int number;
 	pid_t pid;
 	volatile enum phase phase;
+	/* When it was there, and the one it doesn't outlive: PHASES if it is spared. */
+	volatile long entered[PHASES];
+	enum phase last;
 	struct devirt_record recs[8];
 	int count;
 	bool vfio;
-	long begin;
-	volatile long life;
 	volatile int error;
 	unsigned int reason;
 	struct minivm vm;
@@ -160,6 +172,17 @@ static long now_ms(void)
 	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
+/* To the next phase, if it isn't to die in this one. */
+static void go_on(struct runner *runner, enum phase phase)
+{
+	while (runner->phase == runner->last && !in_kernel(runner->last))
+		tap_pause(1);
+	if (phase == PHASES)
+		_exit(0);
+	runner->phase = phase;
+	runner->entered[phase] = now_ms();
+}
+
 static void run(struct runner *runner)
 {
 	char name[16];
@@ -169,52 +192,52 @@ static void run(struct runner *runner)
 	setpgid(0, 0);
 	snprintf(name, sizeof(name), "kill%d", runner->number);
 	part = lease_create(name);
-	runner->phase = CREATED;
+	go_on(runner, CREATED);
 	if (part < 0) {
 		runner->error = part;
 		_exit(1);
 	}
-	runner->phase = APPLYING;
+	go_on(runner, APPLYING);
 	err = lease_apply(part, 0, runner->recs, runner->count, &failed);
 	if (err) {
 		runner->reason = runner->recs[failed].reason;
 		runner->error = err;
 		_exit(1);
 	}
-	runner->phase = APPLIED;
+	go_on(runner, APPLIED);
 	start_vmm(runner);
 	while (!runner->vm.tids[0] && !runner->vm.error)
 		tap_pause(1);
 	err = lease_attach(part, runner->vm.pid);
-	runner->phase = ATTACHED;
+	go_on(runner, ATTACHED);
 	runner->vm.run = true;
 	while (!minivm_ran(&runner->vm, 20) && !runner->vm.error)
 		tap_pause(1);
-	runner->phase = RUNNING;
+	go_on(runner, RUNNING);
 	tap_pause(30);
 	runner->vm.stop = true;
 	if (err || runner->vm.error)
 		runner->error = err ?: -runner->vm.error;
 	wait(NULL);
-	runner->phase = RELEASING;
+	go_on(runner, RELEASING);
 	/* The ways to give it back: by the ioctl, by closing, by ending. */
 	if (runner->number == 0)
 		lease_release(part);
 	if (runner->number == 1)
 		close(part);
-	runner->life = now_ms() - runner->begin;
-	runner->phase = RELEASED;
-	_exit(0);
+	go_on(runner, RELEASED);
+	go_on(runner, PHASES);
 }
 
-static void start(struct runner *runner, int number, int batch)
+static void start(struct runner *runner, int number, int batch, enum phase last)
 {
 	pid_t pid;
 
 	memset(runner, 0, sizeof(*runner));
 	runner->number = number;
 	runner->vm.vcpus = 1;
-	runner->begin = now_ms();
+	runner->last = last;
+	runner->entered[BEFORE] = now_ms();
 	describe(runner, batch);
 	/* Not by way of what they share: both of them would write it. */
 	pid = fork();
@@ -246,11 +269,33 @@ static bool same_host(const struct host *before, const char *what)
 	return CHECK(!differences, "%d differences after %s", differences, what);
 }
 
+static enum phase draw_phase(void)
+{
+	unsigned int sum = 0, drawn;
+	int phase;
+
+	for (phase = 0; phase < PHASES; phase++)
+		sum += weights[phase];
+	drawn = prng(&state) % sum;
+	for (phase = 0; drawn >= weights[phase]; phase++)
+		drawn -= weights[phase];
+	return phase;
+}
+
+/* How long each phase took that it got to the end of. */
+static void take_lengths(const struct runner *runner, long *lengths)
+{
+	int phase;
+
+	for (phase = 0; phase + 1 < PHASES && runner->entered[phase + 1]; phase++)
+		lengths[phase] = runner->entered[phase + 1] - runner->entered[phase];
+}
+
 TEST("SIGKILLs at random moments of a lease's life: the host is as it was after each")
 {
-	int batch, i, kills = 0, bad = 0, killed[PHASES] = {}, alone = 0, drained = 0;
-	int wanted = rounds_of(KILLS);
-	long begin, life[RUNNERS] = {}, until[RUNNERS];
+	int batch, i, kills = 0, bad = 0, killed[PHASES] = {}, drawn[PHASES] = {};
+	int wanted = rounds_of(KILLS), alone = 0, drained = 0;
+	long lengths[RUNNERS][PHASES] = {}, after[RUNNERS];
 	struct host before;
 	char what[160];
 
@@ -269,7 +314,7 @@ TEST("SIGKILLs at random moments of a lease's life: the host is as it was after 
 	/* Twice undisturbed: that it works at all, and how long it takes. */
 	for (batch = 0; batch < 2; batch++) {
 		for (i = 0; i < RUNNERS; i++)
-			start(&runners[i], i, 2 + batch);
+			start(&runners[i], i, 2 + batch, PHASES);
 		for (i = 0; i < RUNNERS; i++) {
 			pid_t pid = waitpid(-1, NULL, 0);
 			int which = pid == runners[0].pid ? 0 : pid == runners[1].pid ? 1 : 2;
@@ -278,41 +323,46 @@ TEST("SIGKILLs at random moments of a lease's life: the host is as it was after 
 				strerror(-runners[which].error), runners[which].reason);
 			CHECK_EQ(runners[which].phase, RELEASED);
 			CHECK(EVENTUALLY(gone(which)));
-			life[which] = runners[which].life;
+			take_lengths(&runners[which], lengths[which]);
 		}
 		REQUIRE(same_host(&before, "an undisturbed life"));
 	}
-	printf("# undisturbed lives: %ld ms, %ld ms, %ld ms\n", life[0], life[1], life[2]);
+	for (i = 0; i < RUNNERS; i++)
+		printf("# runner %d undisturbed: applied in %ld ms, released in %ld ms\n", i,
+		       lengths[i][APPLYING], lengths[i][RELEASING]);
 
 	for (batch = 0; kills < wanted; batch++) {
-		begin = now_ms();
-		for (i = 0; i < RUNNERS; i++) {
-			start(&runners[i], i, batch);
-			until[i] = begin + prng(&state) % (life[i] + life[i] / 8);
-		}
-		for (;;) {
-			int next = -1;
+		int alive = RUNNERS;
 
-			for (i = 0; i < RUNNERS; i++) {
-				if (until[i] && (next < 0 || until[i] < until[next]))
-					next = i;
-			}
-			if (next < 0)
-				break;
-			if (now_ms() < until[next]) {
+		for (i = 0; i < RUNNERS; i++) {
+			enum phase last = draw_phase();
+
+			drawn[last]++;
+			after[i] = prng(&state) % (lengths[i][last] + 1);
+			start(&runners[i], i, batch, last);
+		}
+		for (i = 0; alive; i = (i + 1) % RUNNERS) {
+			struct runner *runner = &runners[i];
+			long entered = runner->entered[runner->last];
+
+			if (!i)
 				tap_pause(1);
+			if (after[i] < 0 || (!runner->error &&
+					     (!entered || now_ms() < entered + after[i])))
 				continue;
-			}
-			until[next] = 0;
-			killed[runners[next].phase]++;
+			after[i] = -1;
+			alive--;
+			killed[runner->phase]++;
 			/* Alternately alone, and with its VMM. */
-			if ((batch + next) % 2) {
-				kill(runners[next].pid, SIGKILL);
+			if ((batch + i) % 2) {
+				kill(runner->pid, SIGKILL);
 				alone++;
 			} else {
-				kill(-runners[next].pid, SIGKILL);
+				kill(-runner->pid, SIGKILL);
 			}
 			kills++;
+			bad += !CHECK(!runner->error, "batch %d: runner %d: %s, reason %u", batch, i,
+				      strerror(-runner->error), runner->reason);
 		}
 		snprintf(what, sizeof(what), "batch %d", batch);
 		for (i = 0; i < RUNNERS; i++)
@@ -338,11 +388,8 @@ TEST("SIGKILLs at random moments of a lease's life: the host is as it was after 
 			while (waitpid(-runners[i].pid, NULL, 0) > 0)
 				;
 		}
-		/* It was too late for those: lives are shorter than we thought. */
-		for (i = 0; i < RUNNERS; i++) {
-			if (runners[i].life)
-				life[i] = runners[i].life;
-		}
+		for (i = 0; i < RUNNERS; i++)
+			take_lengths(&runners[i], lengths[i]);
 		for (i = 0; i < RUNNERS; i++)
 			bad += !CHECK(EVENTUALLY(gone(i)), "%s: partition %d is still there", what, i);
 		bad += !same_host(&before, what);
@@ -355,8 +402,13 @@ TEST("SIGKILLs at random moments of a lease's life: the host is as it was after 
 	printf("# %d kills, %d of them of the runner alone, %d drained; when it was", kills, alone,
 	       drained);
 	for (i = 0; i < PHASES; i++)
-		printf(" %s: %d", phases[i], killed[i]);
+		printf(" %s: %d of %d", phases[i], killed[i], drawn[i]);
 	printf("\n");
-	CHECK(killed[APPLYING] > 10 && killed[RUNNING] + killed[ATTACHED] + killed[APPLIED] > 10,
-	      "the moments aren't spread over a life");
+	for (i = 0; i < PHASES; i++) {
+		if (in_kernel(i))
+			CHECK(killed[i], "none was killed while %s", phases[i]);
+		else
+			CHECK(killed[i] >= drawn[i], "%d of %d were killed when %s", killed[i],
+			      drawn[i], phases[i]);
+	}
 }

@@ -4,6 +4,7 @@
 #define DEVIRT_RESERVE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include "../../module/match.h"
 #include "libdevirt.h"
 
@@ -43,7 +44,36 @@ char *reserve_path(const struct devirt_facts *facts);
 char *reserve_serial(const struct devirt_facts *facts);
 /* Has the module reserved it? */
 bool reserve_active(const struct devirt_pci_addr *addr);
+/* What the host needs it for: a file system that is mounted from it, swap, a
+ * disk that is a part of another. NULL if nothing; free()
+ */
+char *reserve_needed(const struct devirt_device *device);
+
+/**
+ * struct reserve_host - this host's functions
+ * @devices: what they are
+ * @facts: the same, for the entries
+ * @count: how many there are
+ */
+struct reserve_host {
+	struct devirt_device *devices;
+	struct devirt_facts *facts;
+	size_t count;
+};
+
+/* Returns 0 or -errno. */
+int reserve_host_read(struct reserve_host *host);
+void reserve_host_free(struct reserve_host *host);
+/* Is function @i one of those that the entry is about? */
+bool reserve_means(const struct reserve_entry *entry, const struct reserve_host *host, size_t i);
+
 /* The module's reserve= of the entries that aren't refused; NULL: there are none */
 char *reserve_parameter(const struct reserve *reserve);
+/* The module's options, as lines for modprobe.d; or these in RESERVE_OUTPUT. Returns
+ * 0, or the exit status after telling why not.
+ */
+int reserve_write_option(const struct reserve *reserve, const struct reserve_host *host,
+			 FILE *file);
+int reserve_write(const struct reserve *reserve, const struct reserve_host *host);
 
 #endif

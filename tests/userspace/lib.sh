@@ -48,6 +48,52 @@ like() {
 	fi
 }
 
+# made_up_host: from here on /sys and /etc are folders in $dir, for this test only:
+# it begins anew in a mount namespace of its own. Where that isn't permitted it is
+# skipped.
+made_up_host() {
+	local how=(unshare --mount --propagation private)
+	if [[ -z ${MADE_UP-} ]]; then
+		rm -rf "$dir"
+		if [[ $UID != 0 ]]; then how+=(--map-root-user); fi
+		if "${how[@]}" true 2>/dev/null; then MADE_UP=1 exec "${how[@]}" bash "$0"; fi
+		echo '1..0 # SKIP no mount namespace may be made here'
+		exit
+	fi
+	mkdir -p "$dir/etc/devirt" "$dir"/sys/{bus/pci/devices,class/block,class/net,devices}
+	cp /etc/ld.so.* "$dir/etc/" 2>/dev/null || true
+	mount --bind "$dir/etc" /etc && mount --bind "$dir/sys" /sys || exit
+	export HWLOC_SYNTHETIC='core:4 pu:1'
+}
+
+# function_at PLACE VENDOR DEVICE CLASS [SERIAL]: a PCI function, PLACE being the
+# addresses from the root bus to it, "0000:00:02.0/0000:01:00.0"; the SERIAL 16 digits
+function_at() {
+	local folder=$dir/sys/devices/pci0000:00/$1 bytes
+	mkdir -p "$folder"
+	ln -sfn "../../../devices/pci0000:00/$1" "$dir/sys/bus/pci/devices/${1##*/}"
+	echo "0x$2" >"$folder/vendor"
+	echo "0x$3" >"$folder/device"
+	echo "0x$4" >"$folder/class"
+	truncate -s 4096 "$folder/config"
+	if [[ -n ${5-} ]]; then
+		# an extended capability, in which a number's lowest byte is first
+		# shellcheck disable=SC2046
+		bytes=$(printf '\\x%s' $(fold -w2 <<<"$5" | tac))
+		printf '%b' "\\x03\\x00\\x01\\x00$bytes" |
+			dd of="$folder/config" bs=1 seek=256 conv=notrunc status=none
+	fi
+}
+
+# disk_of PLACE NAME [HOLDER]: a disk of that function, in use as a part of HOLDER
+disk_of() {
+	local folder=$dir/sys/devices/pci0000:00/$1/block/$2
+	mkdir -p "$folder/holders${3:+/$3}"
+	# a number that nothing is mounted from
+	echo 511:1 >"$folder/dev"
+	ln -sfn "../../devices/pci0000:00/$1/block/$2" "$dir/sys/class/block/$2"
+}
+
 # jq PROGRAM: of $out
 query() { jq -c "$1" <<<"$out"; }
 

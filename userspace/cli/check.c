@@ -293,7 +293,7 @@ static void check_groups(struct check *check)
 /* Is what the module was loaded with what the file says? */
 static void check_reserve(struct check *check)
 {
-	char loaded[2048], active[4096], *wanted;
+	char loaded[RESERVE_PARAMETER_MAX + 2], active[4096], *wanted;
 	struct reserve reserve;
 	size_t count = 0;
 

@@ -10,6 +10,10 @@
 
 #define RESERVE_CONF	DEVIRT_CONF_DIR "/reserve.conf"
 #define RESERVE_OUTPUT	"/etc/modprobe.d/devirt-reserve.conf"
+/* What sysfs can show of a parameter: a page, less the end of the line and of the text.
+ * The module takes no more, so that it can be asked what it was loaded with.
+ */
+#define RESERVE_PARAMETER_MAX	4094
 
 /**
  * struct reserve_entry - a line of the file

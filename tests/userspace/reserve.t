@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# devirt reserve, on a host that is made up: a card, and disks.
+# shellcheck source=tests/userspace/lib.sh
+. "$(dirname "$0")/lib.sh"
+made_up_host
+written=$dir/etc/modprobe.d/devirt-reserve.conf
+
+# entries LINE...: the file
+entries() { printf '%s\n' "$@" >"$dir/etc/devirt/reserve.conf"; }
+
+# option NAME: the module's option in what was printed
+option() { sed -n "s/^options devirt.* $1=\([^ ]*\).*/\1/p" <<<"$out"; }
+
+function_at 0000:00:02.0/0000:01:00.0 8086 10c9 020000 001b21ffff8a0c4e
+function_at 0000:00:03.0/0000:02:00.0 144d a80a 010802 0025385b91b1a0f1
+disk_of 0000:00:03.0/0000:02:00.0 nvme0n1 dm-0
+function_at 0000:00:04.0 1af4 1001 010000
+disk_of 0000:00:04.0 vda dm-1
+function_at 0000:00:05.0 1af4 1001 010000
+disk_of 0000:00:05.0 vdb
+
+# What an entry could mean at the next boot, however the host is plugged together then.
+vd=path:00:04.0
+nvme=path:00:03.0/00.0,serial:00-25-38-5b-91-b1-a0-f1.0
+# keeps NAME ENTRY WANTED
+keeps() {
+	entries "$2"
+	run reserve --modprobe
+	is "keep= for $1" "$status $(option reserve) $(option keep)" "0 $2 $3"
+}
+keeps 'an id that no disk has' 8086:10c9 ''
+keeps 'a place with such an id' path:00:02.0/00.0+8086:10c9 ''
+keeps 'a place' path:00:02.0/00.0 "$vd,$nvme"
+keeps 'an address' 01:00.0 "$vd,$nvme"
+keeps 'a place, empty now, with the id of a disk' path:00:06.0+1af4:1001 "$vd"
+keeps 'and with the subsystem of another' path:00:06.0+1af4:1001:1028:0001 ''
+keeps "a card's serial number" serial:00-1b-21-ff-ff-8a-0c-4e ''
+keeps "a disk's, of another function" serial:00-25-38-5b-91-b1-a0-f1.1 ''
+keeps "a disk's, elsewhere" serial:00-25-38-5b-91-b1-a0-f1+path:00:09.0 "$nvme"
+entries 8086:10c9 00:04.0
+run reserve --modprobe
+is 'what is refused needs no keep=' "$status $(option reserve) $(option keep)" '1 8086:10c9 '
+
+# A host with many disks.
+for ((i = 0; i < 80; i++)); do
+	place=$(printf '0000:00:08.0/0000:03:%02x.%d' $((i / 8)) $((i % 8)))
+	function_at "$place" 144d a80a 010802 "$(printf '0025385b91b1b0%02x' "$i")"
+	disk_of "$place" "sd$i" md0
+done
+entries '# mine' path:00:02.0/00.0+8086:10c9
+run reserve --write
+is 'many disks that no entry could mean' "$status $(<"$written")" \
+	"0 # made of /etc/devirt/reserve.conf by 'devirt reserve': don't edit
+options devirt reserve=path:00:02.0/00.0+8086:10c9"
+entries '# mine' 8086:10c9 path:00:02.0/00.0
+run reserve --write
+is 'many that one could' "$status $err" "2 devirt: /etc/devirt/reserve.conf:3: keep= is too long,\
+ the kernel takes 4094 bytes: 82 functions with disks in use would have to be named;\
+ add an id (+8086:10c9) to the entry, so that it can't mean a disk"
+entries path:00:02.0/00.0+144d:a80a
+run reserve --write
+like 'or by their id' "$status $err" "2 *reserve.conf:1: keep= is too long*: 81 *; add a serial number *"
+is 'and what was written is still there' "$(tail -n1 "$written")" \
+	'options devirt reserve=path:00:02.0/00.0+8086:10c9'
+# shellcheck disable=SC2046
+entries $(printf '8086:%04x ' {0..408})
+run reserve --modprobe
+is 'as much as the kernel takes' "$status $(option reserve | wc -c)" '0 4090'
+# shellcheck disable=SC2046
+entries $(printf '8086:%04x ' {0..409})
+run reserve --modprobe
+like 'and more' "$status $err" '2 devirt: /etc/devirt/reserve.conf: reserve= is too long, the kernel takes 4094 bytes; ids and*'
+finish

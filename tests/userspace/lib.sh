@@ -94,6 +94,17 @@ disk_of() {
 	ln -sfn "../../devices/pci0000:00/$1/block/$2" "$dir/sys/class/block/$2"
 }
 
+# vf_of PLACE INDEX ADDRESS DRIVER: the VF of that function, on its bus
+vf_of() {
+	local parent=${1%/*} folder
+	folder=$dir/sys/devices/pci0000:00/$parent/$3
+	function_at "$parent/$3" 10de 2236 030200
+	mkdir -p "$dir/sys/bus/pci/drivers/$4"
+	ln -sfn "../../../../bus/pci/drivers/$4" "$folder/driver"
+	ln -sfn "../${1##*/}" "$folder/physfn"
+	ln -sfn "../$3" "$dir/sys/devices/pci0000:00/$1/virtfn$2"
+}
+
 # jq PROGRAM: of $out
 query() { jq -c "$1" <<<"$out"; }
 

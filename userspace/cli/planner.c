@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../lib/sysfs.h"
 #include "cli.h"
 #include "planner.h"
 
@@ -277,39 +278,73 @@ static int plan_pools(struct plan *plan)
 	return 0;
 }
 
+/* What the VFs offer, by name and number; NULL if nothing; free() */
+static char *vgpu_offer(const struct devirt_pci_addr *pf)
+{
+	struct devirt_vgpu_type *types;
+	char *text = NULL;
+	size_t count;
+
+	devirt_vgpu_types(pf, &types, &count);
+	for (size_t i = 0; i < count; i++)
+		dv_append(&text, "%s%s (%u)", text ? ", " : "", types[i].name, types[i].id);
+	free(types);
+	return text;
+}
+
+/* Has any VF another driver than vfio-pci, or none? */
+static bool vf_unlike_vfio(const struct devirt_pci_addr *pf)
+{
+	struct devirt_device vf;
+	struct devirt_pci_addr addr;
+
+	for (unsigned int i = 0; !devirt_device_vf(pf, i, &addr); i++)
+		if (!devirt_device_read(&addr, &vf) && strcmp(vf.driver, "vfio-pci"))
+			return true;
+	return false;
+}
+
+static int fail_vgpu(const struct plan *plan, const struct config_device *device,
+		     const struct devirt_pci_addr *pf)
+{
+	char *there, *remedy = NULL, addr[DEVIRT_ADDR_TEXT];
+	struct devirt_pci_addr vf;
+	int status;
+
+	devirt_addr_format(pf, addr);
+	if (devirt_device_vf(pf, 0, &vf))
+		return plan_fail(plan, device->vgpu_line,
+				 "make its VFs first, or say the type's number",
+				 "vgpu-type=%s: no VF of %s offers that", device->vgpu, addr);
+	if (!vf_unlike_vfio(pf))
+		return plan_fail(plan, device->vgpu_line, "say the type's number",
+				 "vgpu-type=%s: the name can't be looked up now: all VFs of %s are with vfio-pci, and only the vendor's driver tells it",
+				 device->vgpu, addr);
+	there = vgpu_offer(pf);
+	if (!there)
+		return plan_fail(plan, device->vgpu_line, "say the type's number",
+				 "vgpu-type=%s: the name can't be looked up now: the VFs of %s offer no type, since the card is full or their driver makes no vGPUs",
+				 device->vgpu, addr);
+	dv_append(&remedy, "they offer %s; the card may have no room for this one now", there);
+	status = plan_fail(plan, device->vgpu_line, remedy, "vgpu-type=%s: no VF of %s offers that",
+			   device->vgpu, addr);
+	free(remedy);
+	free(there);
+	return status;
+}
+
 /* A type's name means what the card's VFs call so, so there must be some. */
 static int plan_vgpu(struct plan *plan, const struct config_device *device,
 		     const struct devirt_pci_addr *pf, struct devirt_record *record)
 {
-	char *there = NULL, addr[DEVIRT_ADDR_TEXT];
-	struct devirt_vgpu_type *types = NULL;
 	unsigned int id = 0;
-	size_t count = 0;
-	int status;
 
 	if (!device->vgpu)
 		return 0;
-	if (!devirt_vgpu_type(pf, device->vgpu, &id)) {
-		record->vf.settings.gpu.type = id;
-		return 0;
-	}
-	devirt_vgpu_types(pf, &types, &count);
-	for (size_t i = 0; i < count; i++) {
-		char *longer;
-
-		if (asprintf(&longer, "%s%s%s", there ? there : "it offers ", there ? ", " : "",
-			     types[i].name) < 0)
-			break;
-		free(there);
-		there = longer;
-	}
-	free(types);
-	status = plan_fail(plan, device->vgpu_line,
-			   there ? there : "make its VFs first, or say the type's number",
-			   "vgpu-type=%s: no VF of %s offers that", device->vgpu,
-			   devirt_addr_format(pf, addr));
-	free(there);
-	return status;
+	if (devirt_vgpu_type(pf, device->vgpu, &id))
+		return fail_vgpu(plan, device, pf);
+	record->vf.settings.gpu.type = id;
+	return 0;
 }
 
 static int plan_devices(struct plan *plan, bool vfs)

@@ -147,6 +147,51 @@ static void reasons(void)
 	}
 }
 
+/* Of a pool as a whole, as 'devirt vfs' asks for one, or of a VF of it. */
+static void pools(void)
+{
+	static const struct {
+		uint32_t reason, index, pool, flags;
+		const char *detail, *message, *remedy;
+	} cases[] = {
+		{ DEVIRT_REASON_VF_INDEX, DEVIRT_VF_ANY, 0, 0, "7",
+		  "0fff:f1:00.0 can have at most 7 VFs", "ask for fewer" },
+		{ DEVIRT_REASON_VF_INDEX, 3, 9, 0, "7",
+		  "0fff:f1:00.0 can have at most 7 VFs", "ask for fewer" },
+		{ DEVIRT_REASON_VF_INDEX, 5, 4, 0, "2",
+		  "VF 5 of 0fff:f1:00.0 doesn't exist: it has 2 VFs, counted from 0",
+		  "take a smaller index or index=any" },
+		{ DEVIRT_REASON_POOL_SIZE, DEVIRT_VF_ANY, 0, DEVIRT_VF_POOL_MADE, "2",
+		  "0fff:f1:00.0 has 2 VFs already, and a card can't have more or fewer until these are gone",
+		  "remove them first: devirt vfs 0fff:f1:00.0 0" },
+		{ DEVIRT_REASON_POOL_SIZE, DEVIRT_VF_ANY, 0, 0, "1",
+		  "0fff:f1:00.0 has 1 VF already, made by the host, whose drivers may have had them",
+		  "remove them first: devirt vfs 0fff:f1:00.0 0" },
+		{ DEVIRT_REASON_POOL_FAILED, DEVIRT_VF_ANY, 0, 0, "4 2",
+		  "0fff:f1:00.0: its driver was asked for 4 VFs and made 2: No space left on device",
+		  "ask for fewer VFs (pool=); the kernel log says more (dmesg)" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct devirt_record record = { .kind = DEVIRT_KIND_VF };
+		char *message, *remedy;
+		int ret;
+
+		devirt_addr_parse("0fff:f1:00.0", &record.vf.pf);
+		record.reason = cases[i].reason;
+		record.error = -ENOSPC;
+		record.vf.index = cases[i].index;
+		record.vf.pool = cases[i].pool;
+		record.vf.flags = cases[i].flags;
+		strcpy(record.detail, cases[i].detail);
+		ret = devirt_explain_record(-1, &record, &message, &remedy);
+		check(!ret && !strcmp(message, cases[i].message) &&
+		      remedy && !strcmp(remedy, cases[i].remedy), "pool", message ? message : "");
+		free(message);
+		free(remedy);
+	}
+}
+
 static void words(void)
 {
 	check(!strcmp(devirt_kind_name(DEVIRT_KIND_CPU), "cpu"), "kind", "");
@@ -211,6 +256,7 @@ int main(void)
 	names();
 	records();
 	reasons();
+	pools();
 	words();
 	topology();
 	no_module();

@@ -48,6 +48,9 @@ static int fail_pool(int device, int error, const struct devirt_pool_size *pool,
 	}
 	record.vf.pf = pool->pf;
 	record.vf.index = DEVIRT_VF_ANY;
+	/* whose they are says what is wrong with them */
+	if (pool->origin != DEVIRT_POOL_NONE && pool->origin != DEVIRT_POOL_HOST)
+		record.vf.flags = DEVIRT_VF_POOL_MADE;
 	record.reason = pool->reason;
 	record.error = pool->error;
 	memcpy(record.detail, pool->detail, sizeof(record.detail));

@@ -94,6 +94,9 @@ DEVIRT_EXPORT int devirt_get_partition(int partition, struct devirt_get *get,
  * @count: how many it shall have, 0 for none
  * @pool: filled in: how many it has, who made them, or why not
  *
+ * For devirt_explain_record() the reason belongs into a record of DEVIRT_KIND_VF with
+ * index DEVIRT_VF_ANY, and DEVIRT_VF_POOL_MADE in its flags unless the host made them.
+ *
  * Return: -ENOTTY where the module is older than this library; .reason is zero then.
  */
 DEVIRT_EXPORT int devirt_size_pool(int device, const struct devirt_pci_addr *pf,

@@ -416,6 +416,35 @@ static void explain_setting(struct explanation *e, const char *pf)
 	}
 }
 
+/* There is no such VF, or a card can't have as many as are asked for: of a pool as a
+ * whole no index is wrong.
+ */
+static void vf_index(struct explanation *e, const char *pf)
+{
+	const struct devirt_record_vf *vf = &e->record->vf;
+	unsigned int most = strtoul(e->detail, NULL, 10);
+
+	if (vf->index == DEVIRT_VF_ANY || (vf->index < most && vf->pool > most)) {
+		MESSAGE(e, "%s can have at most %s VFs", pf, e->detail);
+		REMEDY(e, "ask for fewer");
+		return;
+	}
+	MESSAGE(e, "%s doesn't exist: it has %s VFs, counted from 0", e->what, e->detail);
+	REMEDY(e, "take a smaller index or index=any");
+}
+
+static void pool_size(struct explanation *e, const char *pf)
+{
+	bool ours = e->record->vf.flags & DEVIRT_VF_POOL_MADE;
+
+	MESSAGE(e, "%s has %s VF%s already, ", pf, e->detail, strcmp(e->detail, "1") ? "s" : "");
+	if (ours)
+		MESSAGE(e, "and a card can't have more or fewer until these are gone");
+	else
+		MESSAGE(e, "made by the host, whose drivers may have had them");
+	REMEDY(e, "remove them first: devirt vfs %s 0", pf);
+}
+
 static void explain_vf(struct explanation *e)
 {
 	char pf[DEVIRT_ADDR_TEXT];
@@ -437,8 +466,7 @@ static void explain_vf(struct explanation *e)
 		owned(e, pf);
 		break;
 	case DEVIRT_REASON_VF_INDEX:
-		MESSAGE(e, "%s doesn't exist: it has %s VFs, counted from 0", e->what, e->detail);
-		REMEDY(e, "take a smaller index or index=any");
+		vf_index(e, pf);
 		break;
 	case DEVIRT_REASON_POOL_SMALL:
 		MESSAGE(e, "%s: all %s VFs are taken", pf, e->detail);
@@ -460,7 +488,7 @@ static void explain_vf(struct explanation *e)
 		else
 			MESSAGE(e, "%s: its driver made no VFs: %s", pf,
 				strerror(-e->record->error));
-		REMEDY(e, "try a smaller pool=; the kernel log says more (dmesg)");
+		REMEDY(e, "ask for fewer VFs (pool=); the kernel log says more (dmesg)");
 		break;
 	}
 	case DEVIRT_REASON_SETTING_KIND:
@@ -475,9 +503,7 @@ static void explain_vf(struct explanation *e)
 		pool_busy(e, pf);
 		break;
 	case DEVIRT_REASON_POOL_SIZE:
-		MESSAGE(e, "%s has %s VFs already, and a card can't have more or fewer until these are gone",
-			pf, e->detail);
-		REMEDY(e, "remove them first: devirt vfs %s 0", pf);
+		pool_size(e, pf);
 		break;
 	}
 }

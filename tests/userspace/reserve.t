@@ -42,6 +42,32 @@ entries 8086:10c9 00:04.0
 run reserve --modprobe
 is 'what is refused needs no keep=' "$status $(option reserve) $(option keep)" '1 8086:10c9 '
 
+# What 'devirt check' has to say of the file.
+parameters=$dir/sys/module/devirt/parameters
+mkdir -p "$parameters"
+# checks NAME LOADED PATTERN: the state and what is found
+checks() {
+	echo "$2" >"$parameters/reserve"
+	run check --json
+	like "check: $1" "$(query '[.items[] | select(.item == "reserved") | .state, .found, .remedy]')" "$3"
+}
+echo 0000:01:00.0 >"$parameters/reserved"
+entries 8086:10c9
+checks 'in force' 8086:10c9 '\["ok","1 function",null\]'
+checks 'not in force' '(null)' '\["warn","the module was loaded without *"run *'
+entries 8086:10c9 00:04.0
+checks 'a refused entry is no difference' 8086:10c9 "\\[\"warn\",\"1 function; line 2 of *, '00:04.0', is\
+ refused: the host needs 0000:00:04.0: vda is a part of dm-1\",\"unmount it, *"
+checks 'beside one' '(null)' '\["warn","the module was loaded without *; line 2 of * is refused: *","run *'
+entries 8086:10c9 igb
+checks 'a broken file' 8086:10c9 '\["fail","/etc/devirt/reserve.conf:2: '"'igb': neither "'*","*'
+is 'check: which counts, and is all in one document' "$status $err $(query .ready | wc -l) $(query .ready)" \
+	'1  1 false'
+rm "$dir/etc/devirt/reserve.conf"
+mkdir "$dir/etc/devirt/reserve.conf"
+checks 'a file that is none' 8086:10c9 '\["fail","/etc/devirt/reserve.conf: Is a directory"*'
+rmdir "$dir/etc/devirt/reserve.conf"
+
 # A host with many disks.
 for ((i = 0; i < 80; i++)); do
 	place=$(printf '0000:00:08.0/0000:03:%02x.%d' $((i / 8)) $((i % 8)))

@@ -290,15 +290,49 @@ static void check_groups(struct check *check)
 	free(devices);
 }
 
-/* Is what the module was loaded with what the file says? */
+static void check_reserve_file(struct check *check, const struct reserve_error *bad)
+{
+	const char *message = bad->message ? bad->message : "out of memory";
+
+	if (bad->problem.line)
+		say(check, "reserved", FAIL, bad->problem.remedy, RESERVE_CONF ":%d: %s",
+		    bad->problem.line, message);
+	else
+		say(check, "reserved", FAIL, bad->problem.remedy, RESERVE_CONF ": %s", message);
+}
+
+/* "; line 2, '01:00.0', is refused: the host needs ..." for each; free() */
+static char *refused_text(const struct reserve *reserve)
+{
+	char *text = NULL;
+
+	for (size_t i = 0; i < reserve->count; i++)
+		if (reserve->v[i].refused)
+			dv_append(&text, "; line %d of " RESERVE_CONF ", '%s', is refused: %s",
+				  reserve->v[i].line, reserve->v[i].text,
+				  reserve->v[i].why ? reserve->v[i].why : "the host needs it");
+	return text;
+}
+
+/* Is what the module was loaded with what the file says, but for what is refused? */
 static void check_reserve(struct check *check)
 {
-	char loaded[RESERVE_PARAMETER_MAX + 2], active[4096], *wanted;
+	char loaded[RESERVE_PARAMETER_MAX + 2], active[4096], *wanted, *refused = NULL;
+	struct reserve_host host = { 0 };
+	struct reserve_error bad;
 	struct reserve reserve;
 	size_t count = 0;
 
-	if (reserve_load(&reserve))
+	if (reserve_read(&reserve, &bad)) {
+		check_reserve_file(check, &bad);
+		free(bad.message);
 		return;
+	}
+	if (reserve.count && !reserve_host_read(&host)) {
+		reserve_refuse(&reserve, &host);
+		reserve_host_free(&host);
+		refused = refused_text(&reserve);
+	}
 	wanted = reserve_parameter(&reserve);
 	reserve_free(&reserve);
 	if (dv_read(active, sizeof(active), "/sys/module/devirt/parameters/reserved") < 0 ||
@@ -312,11 +346,15 @@ static void check_reserve(struct check *check)
 	if (wanted && strcmp(wanted, loaded))
 		say(check, "reserved", WARN,
 		    "run 'devirt reserve --write' and 'update-initramfs -u', and boot",
-		    "the module was loaded without what " RESERVE_CONF " says");
-	else if (count || loaded[0])
-		say(check, "reserved", OK, NULL, "%zu function%s", count, count == 1 ? "" : "s");
+		    "the module was loaded without what " RESERVE_CONF " says%s",
+		    refused ? refused : "");
+	else if (count || loaded[0] || refused)
+		say(check, "reserved", refused ? WARN : OK,
+		    refused ? "unmount it, or take the line out" : NULL, "%zu function%s%s",
+		    count, count == 1 ? "" : "s", refused ? refused : "");
 out:
 	free(wanted);
+	free(refused);
 }
 
 /* ---------------------------------------------------------------- memory */

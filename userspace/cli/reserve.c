@@ -13,39 +13,26 @@
 struct view {
 	struct reserve reserve;
 	struct reserve_host host;
-	bool refused;
 };
 
 /* --------------------------------------------------------------- the check */
 
-/* Entries that would take a disk from the host are refused, each with a word. */
-static void refuse_needed(struct view *view, struct json_object *errors)
+/* A word for each entry that is refused. */
+static void tell_refused(const struct view *view, struct json_object *errors)
 {
-	char addr[DEVIRT_ADDR_TEXT];
-
 	for (size_t i = 0; i < view->reserve.count; i++) {
-		struct reserve_entry *entry = &view->reserve.v[i];
+		const struct reserve_entry *entry = &view->reserve.v[i];
+		char *text = NULL;
 
-		for (size_t k = 0; k < view->host.count && !entry->refused; k++) {
-			char *users, *text = NULL;
-
-			if (!reserve_means(entry, &view->host, k))
-				continue;
-			users = reserve_needed(&view->host.devices[k]);
-			if (!users)
-				continue;
-			entry->refused = true;
-			view->refused = true;
-			dv_append(&text, RESERVE_CONF ":%d: '%s' isn't reserved: the host needs %s: %s",
-				  entry->line, entry->text,
-				  devirt_addr_format(&view->host.devices[k].addr, addr), users);
-			if (errors)
-				json_object_array_add(errors, json_text(text));
-			else
-				warn("%s; unmount it, or take the line out", text ? text : users);
-			free(text);
-			free(users);
-		}
+		if (!entry->refused)
+			continue;
+		dv_append(&text, RESERVE_CONF ":%d: '%s' isn't reserved: %s", entry->line,
+			  entry->text, entry->why ? entry->why : "the host needs it");
+		if (errors)
+			json_object_array_add(errors, json_text(text));
+		else
+			warn("%s; unmount it, or take the line out", text ? text : entry->text);
+		free(text);
 	}
 }
 
@@ -191,6 +178,7 @@ static int reserve_command(int argc, char **argv)
 {
 	struct json_object *errors = NULL;
 	struct view view = { 0 };
+	size_t refused;
 	int status, ret;
 
 	if (argc > 1)
@@ -210,7 +198,8 @@ static int reserve_command(int argc, char **argv)
 		goto out;
 	if (opt.json)
 		errors = json_object_new_array();
-	refuse_needed(&view, errors);
+	refused = reserve_refuse(&view.reserve, &view.host);
+	tell_refused(&view, errors);
 	if (opt.modprobe)
 		status = reserve_write_option(&view.reserve, &view.host, stdout);
 	else if (opt.write)
@@ -221,7 +210,7 @@ static int reserve_command(int argc, char **argv)
 		print_view(&view);
 	if (opt.json && !opt.modprobe)
 		print_view_json(&view, errors);
-	if (!status && view.refused)
+	if (!status && refused)
 		status = EXIT_REFUSED;
 out:
 	reserve_free(&view.reserve);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include "../../module/match.h"
+#include "cli.h"
 #include "libdevirt.h"
 
 #define RESERVE_CONF	DEVIRT_CONF_DIR "/reserve.conf"
@@ -21,12 +22,14 @@
  * @line: its line
  * @match: what it means
  * @refused: it must not be reserved
+ * @why: and the reason: "the host needs 0000:01:00.0: nvme0n1 is mounted on /"
  */
 struct reserve_entry {
 	char *text;
 	int line;
 	struct devirt_match match;
 	bool refused;
+	char *why;
 };
 
 struct reserve {
@@ -34,9 +37,20 @@ struct reserve {
 	size_t count;
 };
 
-/* Reads the file; one that isn't there has no entries. Returns 0, or the exit
- * status after telling what is wrong with it.
+/**
+ * struct reserve_error - what is wrong with the file
+ * @problem: with its line, if it is one
+ * @message: in words; free()
  */
+struct reserve_error {
+	struct problem problem;
+	char *message;
+};
+
+/* Reads the file; one that isn't there has no entries. Returns 0, or the exit
+ * status; reserve_load() after telling what is wrong.
+ */
+int reserve_read(struct reserve *reserve, struct reserve_error *bad);
 int reserve_load(struct reserve *reserve);
 void reserve_free(struct reserve *reserve);
 
@@ -70,6 +84,9 @@ int reserve_host_read(struct reserve_host *host);
 void reserve_host_free(struct reserve_host *host);
 /* Is function @i one of those that the entry is about? */
 bool reserve_means(const struct reserve_entry *entry, const struct reserve_host *host, size_t i);
+
+/* Refuses entries that would take a disk from the host. Returns how many. */
+size_t reserve_refuse(struct reserve *reserve, const struct reserve_host *host);
 
 /* The module's reserve= of the entries that aren't refused; NULL: there are none */
 char *reserve_parameter(const struct reserve *reserve);

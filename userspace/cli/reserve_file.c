@@ -5,55 +5,70 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../lib/sysfs.h"
 #include "cli.h"
 #include "reserve.h"
 
-static int fail_line(int line, const char *text, const char *why)
+static int bad_file(struct reserve_error *bad, int error)
 {
-	struct problem problem = { .error = EINVAL, .file = RESERVE_CONF, .line = line };
-
-	problem.remedy = "'devirt reserve DEVICE' prints entries that mean it";
-	return fail(EXIT_USAGE, &problem, "'%s': %s", text, why);
+	bad->problem.error = error;
+	bad->message = strdup(strerror(error));
+	return EXIT_USAGE;
 }
 
-static int add_entry(struct reserve *reserve, const char *text, int line)
+static int no_memory(struct reserve_error *bad)
+{
+	bad_file(bad, ENOMEM);
+	return EXIT_REFUSED;
+}
+
+static int bad_line(struct reserve_error *bad, int line, const char *text, const char *why)
+{
+	bad->problem.error = EINVAL;
+	bad->problem.line = line;
+	bad->problem.remedy = "'devirt reserve DEVICE' prints entries that mean it";
+	dv_append(&bad->message, "'%s': %s", text, why);
+	return EXIT_USAGE;
+}
+
+static int add_entry(struct reserve *reserve, const char *text, int line,
+		     struct reserve_error *bad)
 {
 	struct reserve_entry *entry = reallocarray(reserve->v, reserve->count + 1,
 						   sizeof(*entry));
 	const char *why;
 
 	if (!entry)
-		return fail_memory();
+		return no_memory(bad);
 	reserve->v = entry;
 	entry += reserve->count;
 	memset(entry, 0, sizeof(*entry));
 	if (devirt_match_parse(&entry->match, text, strlen(text), &why))
-		return fail_line(line, text, why);
+		return bad_line(bad, line, text, why);
 	entry->line = line;
 	entry->text = strdup(text);
 	if (!entry->text)
-		return fail_memory();
+		return no_memory(bad);
 	reserve->count++;
 	return 0;
 }
 
-int reserve_load(struct reserve *reserve)
+int reserve_read(struct reserve *reserve, struct reserve_error *bad)
 {
 	static const char blanks[] = " \t\r\n";
-	struct problem problem = { .file = RESERVE_CONF };
 	char *text = NULL;
 	size_t space = 0;
 	int line = 0, status = 0;
 	FILE *file;
 
 	memset(reserve, 0, sizeof(*reserve));
+	memset(bad, 0, sizeof(*bad));
+	bad->problem.file = RESERVE_CONF;
 	file = fopen(RESERVE_CONF, "re");
 	if (!file && errno == ENOENT)
 		return 0;
-	if (!file) {
-		problem.error = errno;
-		return fail(EXIT_USAGE, &problem, "%s", strerror(errno));
-	}
+	if (!file)
+		return bad_file(bad, errno);
 	while (!status && getline(&text, &space, file) >= 0) {
 		char *at = text + strspn(text, blanks), *end;
 
@@ -62,12 +77,10 @@ int reserve_load(struct reserve *reserve)
 		for (end = at + strlen(at); end > at && strchr(blanks, end[-1]); end--)
 			end[-1] = '\0';
 		if (*at)
-			status = add_entry(reserve, at, line);
+			status = add_entry(reserve, at, line, bad);
 	}
-	if (!status && ferror(file)) {
-		problem.error = errno;
-		status = fail(EXIT_USAGE, &problem, "%s", strerror(errno));
-	}
+	if (!status && ferror(file))
+		status = bad_file(bad, errno);
 	free(text);
 	fclose(file);
 	if (status)
@@ -75,10 +88,23 @@ int reserve_load(struct reserve *reserve)
 	return status;
 }
 
+int reserve_load(struct reserve *reserve)
+{
+	struct reserve_error bad;
+	int status = reserve_read(reserve, &bad);
+
+	if (status)
+		fail(status, &bad.problem, "%s", bad.message ? bad.message : "out of memory");
+	free(bad.message);
+	return status;
+}
+
 void reserve_free(struct reserve *reserve)
 {
-	for (size_t i = 0; i < reserve->count; i++)
+	for (size_t i = 0; i < reserve->count; i++) {
 		free(reserve->v[i].text);
+		free(reserve->v[i].why);
+	}
 	free(reserve->v);
 	memset(reserve, 0, sizeof(*reserve));
 }

@@ -169,3 +169,32 @@ bool reserve_means(const struct reserve_entry *entry, const struct reserve_host 
 	return host->devices[i].is_endpoint && !host->devices[i].is_vf &&
 	       devirt_match_fits(&entry->match, &host->facts[i]);
 }
+
+static void refuse_one(struct reserve_entry *entry, const struct reserve_host *host)
+{
+	char addr[DEVIRT_ADDR_TEXT], *users;
+
+	for (size_t i = 0; i < host->count; i++) {
+		if (!reserve_means(entry, host, i))
+			continue;
+		users = reserve_needed(&host->devices[i]);
+		if (!users)
+			continue;
+		entry->refused = true;
+		dv_append(&entry->why, "the host needs %s: %s",
+			  devirt_addr_format(&host->devices[i].addr, addr), users);
+		free(users);
+		return;
+	}
+}
+
+size_t reserve_refuse(struct reserve *reserve, const struct reserve_host *host)
+{
+	size_t refused = 0;
+
+	for (size_t i = 0; i < reserve->count; i++) {
+		refuse_one(&reserve->v[i], host);
+		refused += reserve->v[i].refused;
+	}
+	return refused;
+}

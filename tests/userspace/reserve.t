@@ -68,6 +68,20 @@ mkdir "$dir/etc/devirt/reserve.conf"
 checks 'a file that is none' 8086:10c9 '\["fail","/etc/devirt/reserve.conf: Is a directory"*'
 rmdir "$dir/etc/devirt/reserve.conf"
 
+# One JSON document.
+entries 8086:10c9 00:04.0
+run reserve --json
+is '--json' "$status $(query '[.entries[].refused]') $(query '.refused | length')" '1 [false,true] 1'
+ln -sfn none "$dir/etc/modprobe.d"
+run reserve --write --json
+is '--write that fails' "$status $(query 'keys') $(query '.error.file')" \
+	'1 ["error"] "/etc/modprobe.d/devirt-reserve.conf"'
+rm "$dir/etc/modprobe.d"
+run reserve --write --json
+is '--write that succeeds' "$(query 'keys')" '["entries","refused"]'
+run reserve --modprobe --json
+like '--modprobe is no JSON' "$status $(query '.error.message')" '2 "--modprobe prints *'
+
 # A host with many disks.
 for ((i = 0; i < 80; i++)); do
 	place=$(printf '0000:00:08.0/0000:03:%02x.%d' $((i / 8)) $((i % 8)))

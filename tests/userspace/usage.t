@@ -133,7 +133,8 @@ while read -r command options; do
 		like "$command: ${option%=} is in its usage" "$out" "*$option*"
 		like "$command: ${option%=} is in devirt(8)" "$entry" "*${option%=}*"
 	done
-	listed=$(grep -o -- '--[a-z-]*' <<<"$entry" | sort)
+	# a command may have two entries
+	listed=$(grep -o -- '--[a-z-]*' <<<"$entry" | sort -u)
 	# the -- before the VMM is none
 	is "$command: and no others" "$(grep -v '^--$' <<<"$listed" | tr -d '\n')" \
 		"$(tr ' ' '\n' <<<"${options//=/}" | sort | tr -d '\n')"

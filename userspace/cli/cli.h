@@ -93,6 +93,8 @@ void print_command_usage(FILE *file, const struct command *command);
 
 /* ----------------------------------------------------------------- errors */
 
+struct json_object;
+
 /**
  * struct problem - all that can be known of an error; start with zero
  * @error: errno, or 0
@@ -117,6 +119,10 @@ struct problem {
 int fail(int status, const struct problem *problem, const char *format, ...) PRINTF_LIKE(3, 4);
 int fail_usage(const char *format, ...) PRINTF_LIKE(1, 2);
 int fail_memory(void);
+/* From here on errors that would be printed as JSON are added to that array, for who
+ * prints several as one document; NULL: no longer.
+ */
+void fail_collect(struct json_object *errors);
 /* Not an error, but worth telling; on stderr. */
 void warn(const char *format, ...) PRINTF_LIKE(1, 2);
 
@@ -153,8 +159,6 @@ size_t output_height(FILE *file);
 bool colors_wanted(FILE *file);
 /* A copy without what would steer a terminal; free() */
 char *plain_text(const char *text);
-
-struct json_object;
 
 /* Prints on stdout, for people as well as programs, and frees it. */
 int json_print(struct json_object *object);

@@ -9,10 +9,17 @@
 #include <unistd.h>
 #include "cli.h"
 
+/* Where errors are collected, or NULL. */
+static struct json_object *collected;
+
+void fail_collect(struct json_object *errors)
+{
+	collected = errors;
+}
+
 static void print_json(int status, const struct problem *problem, const char *message)
 {
-	struct json_object *object = json_object_new_object();
-	struct json_object *error = json_object_new_object();
+	struct json_object *error = json_object_new_object(), *object;
 	/* stdout is the VMM's in a run */
 	FILE *file = current == &command_run ? stderr : stdout;
 
@@ -36,6 +43,11 @@ static void print_json(int status, const struct problem *problem, const char *me
 		json_object_object_add(error, "line", json_object_new_int(problem->line));
 	if (problem->remedy)
 		json_object_object_add(error, "remedy", json_text(problem->remedy));
+	if (collected) {
+		json_object_array_add(collected, error);
+		return;
+	}
+	object = json_object_new_object();
 	json_object_object_add(object, "error", error);
 	fprintf(file, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
 							     JSON_C_TO_STRING_NOSLASHESCAPE));

@@ -185,6 +185,8 @@ static int reserve_command(int argc, char **argv)
 		return fail_usage("one function at a time");
 	if (argc && (opt.write || opt.modprobe || opt.json))
 		return fail_usage("with a function there are no options");
+	if (opt.modprobe && opt.json)
+		return fail_usage("--modprobe prints lines for modprobe.d, which aren't JSON");
 	ret = reserve_host_read(&view.host);
 	if (ret)
 		return fail(EXIT_REFUSED, &(struct problem){ .error = -ret },
@@ -208,8 +210,10 @@ static int reserve_command(int argc, char **argv)
 		printf("Nothing is to be reserved: " RESERVE_CONF " has no entries.\n");
 	else if (!opt.json)
 		print_view(&view);
-	if (opt.json && !opt.modprobe)
+	if (opt.json && !status)
 		print_view_json(&view, errors);
+	else
+		json_object_put(errors);
 	if (!status && refused)
 		status = EXIT_REFUSED;
 out:

@@ -211,17 +211,17 @@ static int show_pool(int device, const struct devirt_pci_addr *addr)
 
 /* ------------------------------------------------------------------- to size */
 
-static int size_pool(int device, const char *text, unsigned int count, struct problem *problem)
+static int size_pool(int device, const char *text, unsigned int count,
+		     struct devirt_pool_size *pool, struct problem *problem)
 {
-	struct devirt_pool_size pool;
 	struct devirt_pci_addr addr;
 	int ret;
 
 	ret = find_pf(text, problem, &addr);
 	if (ret)
 		return ret;
-	ret = devirt_size_pool(device, &addr, count, &pool);
-	return ret < 0 ? fail_pool(device, ret, &pool, problem) : EXIT_OK;
+	ret = devirt_size_pool(device, &addr, count, pool);
+	return ret < 0 ? fail_pool(device, ret, pool, problem) : EXIT_OK;
 }
 
 /* A line of the file: how many VFs a PF shall have. */
@@ -237,6 +237,7 @@ struct all {
 	int status;
 	size_t count;
 	struct wanted *list;
+	struct json_object *pools;	/* those that are as wanted, or NULL */
 };
 
 /* What is refused doesn't keep the rest from being made. */
@@ -290,12 +291,22 @@ static int read_conf(struct all *all)
 static void size_one(struct all *all, struct wanted *one)
 {
 	struct problem problem = { .file = VFS_CONF, .line = one->line };
+	struct devirt_pool_size pool;
+	struct json_object *object;
 	int status;
 
-	status = size_pool(all->device, one->pf, one->count, &problem);
+	status = size_pool(all->device, one->pf, one->count, &pool, &problem);
 	if (status)
 		failed(all, status);
 	one->done = true;
+	if (status || !all->pools)
+		return;
+	object = json_object_new_object();
+	json_object_object_add(object, "line", json_object_new_int(one->line));
+	json_object_object_add(object, "pf", json_addr(&pool.pf));
+	json_object_object_add(object, "vfs", json_object_new_int(pool.count));
+	json_object_object_add(object, "made_by", json_text(origin_name(pool.origin)));
+	json_object_array_add(all->pools, object);
 }
 
 /* Makes those whose PF is there. What is missing of another: rather of one that
@@ -334,9 +345,16 @@ static char *look(void *data, bool *soon)
 /* All that the file says. */
 static int size_all(int device)
 {
+	struct json_object *errors = NULL, *object;
 	struct all all = { .device = device };
 	int status;
 
+	/* one document, however many lines are wrong */
+	if (opt.json) {
+		errors = json_object_new_array();
+		all.pools = json_object_new_array();
+		fail_collect(errors);
+	}
 	status = read_conf(&all);
 	if (!status && opt.arrive) {
 		status = arrival_wait(VFS_CONF, look, &all);
@@ -346,12 +364,20 @@ static int size_all(int device)
 	for (size_t i = 0; !status && !opt.arrive && i < all.count; i++)
 		size_one(&all, &all.list[i]);
 	free(all.list);
+	if (opt.json) {
+		fail_collect(NULL);
+		object = json_object_new_object();
+		json_object_object_add(object, "pools", all.pools);
+		json_object_object_add(object, "errors", errors);
+		json_print(object);
+	}
 	return status ? status : all.status;
 }
 
 static int vfs(int argc, char **argv)
 {
 	struct problem problem = { 0 };
+	struct devirt_pool_size pool;
 	struct devirt_pci_addr addr;
 	unsigned int count;
 	int device, status;
@@ -370,7 +396,7 @@ static int vfs(int argc, char **argv)
 	if (opt.conf)
 		status = size_all(device);
 	else if (argc == 2)
-		status = size_pool(device, argv[0], count, &problem);
+		status = size_pool(device, argv[0], count, &pool, &problem);
 	else
 		status = 0;
 	if (!status && argc && (argc == 1 || opt.json))

@@ -29,6 +29,8 @@ run plan -x a
 is 'short option' "$status $err" "2 devirt: unknown option '-x'; see 'devirt plan --help'"
 run plan a --topology
 is 'option without its value' "$status $err" "2 devirt: option '--topology' wants a value; see 'devirt plan --help'"
+run create --arrive=10 web
+is 'value of an option without' "$status $err" "2 devirt: option '--arrive=10' takes no value; see 'devirt create --help'"
 run release --wait=soon x
 like 'bad number' "$status $err" '2 *--wait=soon: *'
 run chekc --json

@@ -177,6 +177,9 @@ int parse_options(const struct command *command, int argc, char **argv)
 	/* "run NAME VMM --json": what comes after the name is the VMM's */
 	while ((c = getopt_long(argc, argv, command == &command_run ? "+:" : ":", options,
 				&index)) != -1) {
+		/* a long option's number, where it is known */
+		if (c == '?' && optopt >= JSON)
+			return fail_usage("option '%s' takes no value", argv[optind - 1]);
 		if (c == '?' && optopt)
 			return fail_usage("unknown option '-%c'", optopt);
 		if (c == '?')

@@ -37,6 +37,9 @@ run chekc --json
 is 'errors are JSON' "$status $(query '[.error.status, .error.command]')" '2 [2,null]'
 run plan --json
 is 'with the command' "$(query '[.error.command, .error.remedy]')" "[\"plan\",\"see 'devirt plan --help'\"]"
+run plan --json $'a\xffb'
+is 'errors are JSON whatever was typed' "$(iconv -f UTF-8 -t UTF-8 "$dir/out" >/dev/null && query .error.message)" \
+	"\"'a?b' isn't a partition's name\""
 for command in plan create release args; do
 	run "$command"
 	is "$command without a name" "$status" 2

@@ -25,7 +25,7 @@ static void print_json(int status, const struct problem *problem, const char *me
 
 	json_object_object_add(error, "command", json_text(current ? current->name : NULL));
 	json_object_object_add(error, "status", json_object_new_int(status));
-	json_object_object_add(error, "message", json_object_new_string(message));
+	json_object_object_add(error, "message", json_text(message));
 	if (problem->error) {
 		json_object_object_add(error, "errno", json_object_new_int(problem->error));
 		json_object_object_add(error, "error",

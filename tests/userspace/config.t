@@ -97,6 +97,16 @@ done
 bad 'qos=8' 4 'qos=8: a number from 0 to 7 is wanted' $'[vf a]\npf=1:0.0\nvlan=3\nqos=8'
 bad 'qos without a VLAN' 1 '\[vf a\]: qos= is a part of a VLAN*' $'[vf a]\npf=1:0.0\nqos=1'
 bad 'qos in no VLAN' 1 '\[vf a\]: qos= is a part of a VLAN*' $'[vf a]\npf=1:0.0\nvlan=none\nqos=1'
+bad 'qos of zero without a VLAN' 1 '\[vf a\]: qos= is a part of a VLAN*' $'[vf a]\npf=1:0.0\nqos=0'
+bad 'qos beside a MAC address only' 1 '\[vf a\]: qos= is a part of a VLAN*' $'[vf a]\npf=1:0.0\nqos=1\nmac=52:54:00:12:34:56'
+for key in doorbells=256 queues=4 vgpu-type=1414 vram=4G; do
+	for value in 0 3; do
+		bad "qos=$value and $key" 1 '\[vf a\]: settings of different kinds*' $'[vf a]\npf=1:0.0\nqos='"$value"$'\n'"$key"
+		bad "$key and qos=$value" 1 '\[vf a\]: settings of different kinds*' $'[vf a]\npf=1:0.0\n'"$key"$'\nqos='"$value"
+	done
+done
+good 'qos before its VLAN' $'[vf a]\npf=1:0.0\nqos=3\nvlan=7'
+good 'qos of zero in no VLAN' $'[vf a]\npf=1:0.0\nqos=0\nvlan=none'
 for key in trust spoof-check; do
 	bad "$key=on" 3 "$key=on: yes or no is wanted" $'[vf a]\npf=1:0.0\n'"$key=on"
 done

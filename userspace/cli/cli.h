@@ -185,8 +185,12 @@ char *record_choice(const struct devirt_record *record);
 char *record_wishes(const struct devirt_record *record);
 /* ------------------------------------------------------- settings of a VF */
 
+/* qos= was given, until setting_conflict() has seen it: a part of the VLAN's setting
+ * has no bit of its own in the module.
+ */
+#define SETTING_QOS	(1U << 31)
 /* The bits of each kind of card. */
-#define SETTING_NET	0xffU
+#define SETTING_NET	(0xffU | SETTING_QOS)
 #define SETTING_NVME	0xff00U
 #define SETTING_GPU	0xff0000U
 
@@ -195,8 +199,8 @@ char *record_wishes(const struct devirt_record *record);
  */
 int setting_take(struct devirt_vf_settings *settings, const char *key, const char *text,
 		 const char **wanted);
-/* What is wrong with them together, or NULL. */
-const char *setting_conflict(const struct devirt_vf_settings *settings);
+/* What is wrong with them together; or NULL, and they are as the module takes them. */
+const char *setting_conflict(struct devirt_vf_settings *settings);
 /* "vlan 42, trusted"; free(). NULL where nothing is set. */
 char *setting_text(const struct devirt_vf_settings *settings);
 struct json_object *setting_json(const struct devirt_vf_settings *settings);

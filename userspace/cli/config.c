@@ -262,7 +262,8 @@ static void check_devices(struct parser *p)
 	const struct config *config = p->config;
 
 	for (size_t i = 0; i < config->device_count; i++) {
-		const struct config_device *device = &config->devices[i];
+		struct config_device *device = &config->devices[i];
+		const char *conflict;
 
 		if (device->is_mdev) {
 			check_mdev(p, device);
@@ -271,9 +272,9 @@ static void check_devices(struct parser *p)
 		if (!device->addr_line)
 			refuse(p, device->line, NULL, "[%s %s] wants %s=", device->is_vf ? "vf" :
 			       "device", device->name, device->is_vf ? "pf" : "address");
-		if (setting_conflict(&device->settings))
-			refuse(p, device->line, NULL, "[vf %s]: %s", device->name,
-			       setting_conflict(&device->settings));
+		conflict = setting_conflict(&device->settings);
+		if (conflict)
+			refuse(p, device->line, NULL, "[vf %s]: %s", device->name, conflict);
 		if (device->irq.policy == DEVIRT_IRQ_FIXED && !config->cpus.line)
 			refuse(p, device->irq_line, "add a [cpus] section, or say irqs=housekeeping",
 			       "irqs=%s%u, but this partition has no CPUs",

@@ -66,6 +66,7 @@ int setting_take(struct devirt_vf_settings *settings, const char *key, const cha
 	}
 	if (!strcmp(key, "qos")) {
 		*wanted = "a number from 0 to 7";
+		settings->set |= SETTING_QOS;
 		if (!value_number(text, 0, 7, &number))
 			return 0;
 		net->qos = number;
@@ -100,16 +101,18 @@ int setting_take(struct devirt_vf_settings *settings, const char *key, const cha
 	return setting_card_take(settings, key, text, wanted);
 }
 
-const char *setting_conflict(const struct devirt_vf_settings *settings)
+const char *setting_conflict(struct devirt_vf_settings *settings)
 {
 	const struct devirt_vf_net *net = &settings->net;
+	bool qos = settings->set & SETTING_QOS;
 
 	if (setting_card_conflict(settings->set))
 		return setting_card_conflict(settings->set);
 	/* that of other kinds is another part of the union */
 	if (!(settings->set & SETTING_NET) && settings->set)
 		return NULL;
-	if (net->qos && !net->vlan)
+	settings->set &= ~SETTING_QOS;
+	if ((qos && !(settings->set & DEVIRT_VF_SET_VLAN)) || (net->qos && !net->vlan))
 		return "qos= is a part of a VLAN's tag: it wants vlan= too";
 	if (net->max_mbps && net->min_mbps > net->max_mbps)
 		return "min-rate= is more than max-rate=";

@@ -68,6 +68,24 @@ mkdir "$dir/etc/devirt/reserve.conf"
 checks 'a file that is none' 8086:10c9 '\["fail","/etc/devirt/reserve.conf: Is a directory"*'
 rmdir "$dir/etc/devirt/reserve.conf"
 
+# The entries that mean a function.
+function_at 0000:00:07.0/0000:04:00.0 10de 2236 030200
+vf_of 0000:00:07.0/0000:04:00.0 0 0000:04:00.4 vfio-pci
+function_at 0000:00:07.0 8086 a340 060400
+function_at 0000:00:00.0 8086 29c0 060000
+run reserve 01:00.0
+is 'names of a card' "$status $(cut -d' ' -f1 <<<"$out" | tr '\n' ' ')" "0 path:00:02.0/00.0+8086:10c9\
+ serial:00-1b-21-ff-ff-8a-0c-4e.0+8086:10c9 8086:10c9 0000:01:00.0 "
+run reserve 04:00.0
+like 'VFs are none of its sort' "$status $out" '0 *10de:2236  # all of this sort: 1 now*'
+run reserve 04:00.4
+is 'a VF has none' "$status $out$err" "1 devirt: 0000:04:00.4 is a VF, which can't be reserved;\
+ reserve its PF, or lease it by a [vf NAME] section"
+for bridge in 00:07.0 00:00.0; do
+	run reserve "$bridge"
+	like 'nor has a bridge' "$status $out$err" "1 devirt: 0000:$bridge is a bridge, which can't be reserved; *"
+done
+
 # One JSON document.
 entries 8086:10c9 00:04.0
 run reserve --json

@@ -140,8 +140,22 @@ static int fail_device(const char *text)
 		    "'%s' is neither a PCI function's address nor a network interface", text);
 }
 
+/* Entries never mean these. */
+static int fail_kind(const struct devirt_device *device)
+{
+	struct problem problem = { .error = EINVAL };
+	char addr[DEVIRT_ADDR_TEXT];
+
+	problem.remedy = device->is_vf ?
+		"reserve its PF, or lease it by a [vf NAME] section" :
+		"reserve the functions behind it; 'devirt devices' lists them";
+	return fail(EXIT_REFUSED, &problem, "%s is a %s, which can't be reserved",
+		    devirt_addr_format(&device->addr, addr), device->is_vf ? "VF" : "bridge");
+}
+
 static int print_names(const struct view *view, const char *text)
 {
+	struct reserve_entry sort = { .match.what = DEVIRT_MATCH_ID };
 	struct devirt_pci_addr addr;
 	size_t at, same = 0;
 	char *path, *serial, address[DEVIRT_ADDR_TEXT];
@@ -154,10 +168,12 @@ static int print_names(const struct view *view, const char *text)
 			break;
 	if (at == view->host.count)
 		return fail_device(text);
+	if (view->host.devices[at].is_vf || !view->host.devices[at].is_endpoint)
+		return fail_kind(&view->host.devices[at]);
 	facts = &view->host.facts[at];
+	sort.match.facts = *facts;
 	for (size_t i = 0; i < view->host.count; i++)
-		same += view->host.facts[i].vendor == facts->vendor &&
-			view->host.facts[i].device == facts->device;
+		same += reserve_means(&sort, &view->host, i);
 	path = reserve_path(facts);
 	serial = reserve_serial(facts);
 	if (path)

@@ -80,6 +80,10 @@ run run --json "$dir/t.conf" /none/vmm
 is "run's errors go to stderr" "$out $(jq -c .error.status "$dir/err")" ' 127'
 run plan 'a b'
 like 'not a name' "$status $err" "2 *'a b' isn't a partition's name; *"
+run plan reserve
+like 'a name that is another file' "$status $err" "2 devirt: 'reserve' can't be a partition: *reserve.conf says what is kept off *"
+run plan vfs
+like 'and another' "$status $err" "2 devirt: 'vfs' can't be a partition: *vfs.conf says how many VFs *"
 run plan "$(printf 'a%.0s' {1..64})"
 is 'name that is too long' "$status" 2
 

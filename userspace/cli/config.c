@@ -369,6 +369,16 @@ const struct config_device *config_device(const struct config *config, const cha
 	return NULL;
 }
 
+/* What NAME.conf says if it is no partition's file, or NULL. */
+static const char *other_file(const char *name)
+{
+	if (!strcmp(name, "reserve"))
+		return "what is kept off host drivers";
+	if (!strcmp(name, "vfs"))
+		return "how many VFs are made ahead";
+	return NULL;
+}
+
 int config_name(const char *argument, char **path, char name[DEVIRT_NAME_MAX])
 {
 	const char *base = strrchr(argument, '/');
@@ -388,12 +398,13 @@ int config_name(const char *argument, char **path, char name[DEVIRT_NAME_MAX])
 		free(text);
 		return ret;
 	}
-	if (!base && !strcmp(text, "reserve")) {
+	if (!base && other_file(text)) {
+		ret = fail(EXIT_USAGE, &(struct problem){ .error = EINVAL,
+			   .remedy = "choose another name" },
+			   "'%s' can't be a partition: " DEVIRT_CONF_DIR "/%s.conf says %s", text,
+			   text, other_file(text));
 		free(text);
-		return fail(EXIT_USAGE, &(struct problem){ .error = EINVAL,
-			    .remedy = "choose another name" },
-			    "'reserve' can't be a partition: " DEVIRT_CONF_DIR
-			    "/reserve.conf says what is kept off host drivers");
+		return ret;
 	}
 	strcpy(name, text);
 	free(text);

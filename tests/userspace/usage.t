@@ -187,6 +187,8 @@ complete_words() {
 		# shellcheck source=userspace/etc/devirt.bash-completion
 		. "$etc/devirt.bash-completion"
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		# bash-completion's, for the word that the other command line begins with
+		_command_offset() { COMPREPLY=("word $1"); }
 		_devirt 2>/dev/null
 		printf '%s\n' "${COMPREPLY[@]}"
 	)
@@ -198,5 +200,18 @@ is 'completion: no others' "$(complete_words devirt check --fol)" ''
 like 'completion: files' "$(complete_words devirt plan "$dir/t")" "*$dir/t.conf*"
 is 'completion: devices takes none' "$(complete_words devirt devices '')" ''
 is 'completion: cpus takes none' "$(complete_words devirt cpus '')" ''
+files=$(complete_words devirt plan "$dir/t")
+is "completion: after an option's value" "$(complete_words devirt plan --topology = x "$dir/t")" "$files"
+is 'completion: that is a word beside it' "$(complete_words devirt plan --topology x "$dir/t")" "$files"
+is 'completion: where = breaks no words' "$(complete_words devirt plan --topology=x "$dir/t")" "$files"
+is 'completion: no value of --wait' "$(complete_words devirt create --wait =)$(complete_words devirt create --wait = 5)" ''
+is 'completion: a file for --topology' "$(complete_words devirt plan --topology = "$dir/t.c")" "$dir/t.conf"
+is 'completion: options after a value' "$(complete_words devirt create --wait = 5 --arr)" --arrive
+is 'completion: no second name' "$(complete_words devirt create --wait = 5 web "$dir/t")" ''
+is 'completion: the VMM' "$(complete_words devirt run web qe)" 'word 3'
+is 'completion: the VMM after --' "$(complete_words devirt run web -- qe)" 'word 4'
+is 'completion: and its options' "$(complete_words devirt run web -- qemu --he)" 'word 4'
+is "completion: the VMM after an option's value" "$(complete_words devirt run --wait = 5 web -- qe)" 'word 7'
+is 'completion: a name before it' "$(complete_words devirt run --wait = 5 "$dir/t")" "$files"
 is 'completion: --watch' "$(complete_words devirt stat --w)" --watch
 finish

@@ -143,8 +143,17 @@ static void devirt_partition_retire(struct devirt_partition *part)
 	list_del(&part->node);
 	registry_count--;
 	mutex_unlock(&registry_lock);
-	wake_up_all(&part->log.wait);
 	devirt_partition_put(part);
+}
+
+/*
+ * After it is retired, so that whoever waits for the end can use the name again; and
+ * after its last event, so that a reader that sees the end has seen that.
+ */
+static void devirt_partition_ended(struct devirt_partition *part)
+{
+	WRITE_ONCE(part->state, DEVIRT_STATE_RELEASED);
+	wake_up_all(&part->log.wait);
 }
 
 static void devirt_partition_draining(struct devirt_partition *part)
@@ -180,36 +189,27 @@ static void devirt_partition_returned(struct devirt_partition *part)
 {
 	struct devirt_set *set = part->set;
 	struct pid *owner;
-	bool failed, orphan;
+	bool again;
 
 	mutex_lock(&part->lock);
-	failed = part->applying;
 	part->set = NULL;
 	owner = part->owner;
 	part->owner = NULL;
 	WRITE_ONCE(part->persistent, false);
-	if (failed) {
-		part->applying = false;
+	/* Another can be applied, unless nobody is left to do that. */
+	again = part->applying && !part->orphan;
+	part->applying = false;
+	if (again)
 		WRITE_ONCE(part->state, DEVIRT_STATE_NEW);
-	}
-	orphan = part->orphan;
 	mutex_unlock(&part->lock);
 	devirt_set_drop(set);
 	devirt_set_free(set);
 	put_pid(owner);
-	if (!failed || orphan)
-		devirt_partition_retire(part);
-	if (failed)
+	if (again)
 		return;
-
-	/*
-	 * After it is retired, so that whoever waits for the end can use the
-	 * name again; the event before the state, so that a reader that sees
-	 * the end has seen the event.
-	 */
+	devirt_partition_retire(part);
 	devirt_event(part, DEVIRT_EVENT_RELEASED);
-	WRITE_ONCE(part->state, DEVIRT_STATE_RELEASED);
-	wake_up_all(&part->log.wait);
+	devirt_partition_ended(part);
 }
 
 static void devirt_partition_release_work(struct work_struct *work)
@@ -364,8 +364,10 @@ void devirt_partition_orphan(struct devirt_partition *part)
 
 	if (release)
 		flush_delayed_work(&part->release_work);
-	if (retire)
-		devirt_partition_retire(part);
+	if (!retire)
+		return;
+	devirt_partition_retire(part);
+	devirt_partition_ended(part);
 }
 
 /**
@@ -431,8 +433,8 @@ static void devirt_set_report(struct devirt_set *set, struct devirt_record *recs
  * @report: brings @recs to the caller; if that fails nothing is held
  * @arg: for @report
  *
- * May sleep. Return: 0; -EBUSY if it was applied already or is being applied;
- * what @report returned; or the errno of the record refused.
+ * May sleep. Return: 0; -EBUSY if it was applied already, is being applied or has
+ * been closed; what @report returned; or the errno of the record refused.
  */
 int devirt_partition_apply(struct devirt_partition *part, u32 flags,
 			   struct devirt_record *recs, u32 count, u32 *failed,
@@ -445,7 +447,8 @@ int devirt_partition_apply(struct devirt_partition *part, u32 flags,
 
 	*failed = count;
 	mutex_lock(&part->lock);
-	if (part->applying || part->state != DEVIRT_STATE_NEW)
+	/* One that is closed may still be opened while it drains, to release it. */
+	if (part->applying || part->orphan || part->state != DEVIRT_STATE_NEW)
 		err = -EBUSY;
 	else
 		part->applying = true;
@@ -482,10 +485,11 @@ int devirt_partition_apply(struct devirt_partition *part, u32 flags,
 	part->applying = false;
 	WRITE_ONCE(part->persistent, flags & DEVIRT_APPLY_PERSIST);
 	WRITE_ONCE(part->state, DEVIRT_STATE_HELD);
-	mutex_unlock(&part->lock);
+	/* With the lock held: a release that begins now takes the class device away. */
 	devirt_event(part, DEVIRT_EVENT_APPLIED, .value = count,
 		     .pid = task_tgid_nr(current));
 	devirt_class_changed(part);
+	mutex_unlock(&part->lock);
 	return 0;
 
 err_free:

@@ -90,6 +90,20 @@ TEST("an event for apply, attach and release, numbered from 1, in the order of t
 	CHECK_EQ(next(part, &event), 0);
 }
 
+TEST("who watches a partition that is closed before anything was applied is told of the end")
+{
+	int part = new_partition(false), seen = lease_open("events", DEVIRT_OPEN_OBSERVE);
+	struct devirt_event event;
+
+	REQUIRE(seen >= 0, "%s", strerror(-seen));
+	fcntl(seen, F_SETFL, O_NONBLOCK);
+	CHECK_EQ(polled(seen), 0);
+	close(part);
+	CHECK_EQ(polled(seen), POLLHUP);
+	CHECK_EQ(next(seen, &event), 0);
+	CHECK_EQ(lease_state(seen), DEVIRT_STATE_RELEASED);
+}
+
 TEST("a failed and a dry apply are no events")
 {
 	struct devirt_record recs[2] = { page() };

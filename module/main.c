@@ -408,6 +408,10 @@ static long devirt_ioctl_call(const struct devirt_ioctl *ioctl,
 		return err;
 	/* The caller may change it between the two copies. */
 	arg.size = size;
+	/* A pool that was made can't be unmade because nobody can be told of it. */
+	if (ioctl->fn == devirt_ioctl_pool &&
+	    copy_to_user(user, &arg, min_t(size_t, size, ioctl->size)))
+		return -EFAULT;
 
 	ret = ioctl->fn(handle, &arg);
 	/* What only has inputs must not fail after it was done. */

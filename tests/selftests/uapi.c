@@ -264,6 +264,28 @@ TEST("an argument that can't be written is EFAULT where there is an output, and 
 	}
 }
 
+TEST("a pool isn't made, nor removed, if its answer can't be written")
+{
+	struct devirt_pool_size pool = {
+		.size = sizeof(pool), .pf = pci_addr(IGB), .count = 1,
+	};
+	char *page = page_before_hole();
+
+	memcpy(page, &pool, sizeof(pool));
+	mprotect(page, 4096, PROT_READ);
+	CHECK_EQ(lease_ioctl(lease_device(), DEVIRT_POOL, page), -EFAULT);
+	CHECK_EQ(file_number("/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 0);
+	CHECK_EQ(lease_ioctl(lease_device(), DEVIRT_POOL, &pool), 0);
+	pool.count = 0;
+	mprotect(page, 4096, PROT_READ | PROT_WRITE);
+	memcpy(page, &pool, sizeof(pool));
+	mprotect(page, 4096, PROT_READ);
+	CHECK_EQ(lease_ioctl(lease_device(), DEVIRT_POOL, page), -EFAULT);
+	CHECK_EQ(file_number("/sys/bus/pci/devices/" IGB "/sriov_numvfs"), 1);
+	mprotect(page, 4096, PROT_READ | PROT_WRITE);
+	CHECK_EQ(lease_ioctl(lease_device(), DEVIRT_POOL, page), 0);
+}
+
 TEST("attach and release do the same from memory that can't be written")
 {
 	struct devirt_record rec = rec_memory(2 * MIB, 1, DEVIRT_NODE_ANY);

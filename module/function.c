@@ -140,6 +140,10 @@ int devirt_function_check(struct devirt_resource *res, struct devirt_function *f
 	if (!devirt_vfio_driver())
 		return devirt_refuse(res, DEVIRT_REASON_NO_VFIO, -ENOENT, "%s",
 				     DEVIRT_VFIO_DRIVER);
+	/* Who unbinds it meanwhile has its lock until that process lets go. */
+	if (devirt_function_busy(pdev))
+		return devirt_refuse(res, DEVIRT_REASON_VFIO_BUSY, -EBUSY, "%s",
+				     pci_name(pdev));
 	if (!pdev->reset_methods[0])
 		vfio->flags |= DEVIRT_VFIO_NO_RESET;
 	devirt_function_driver(pdev, vfio->driver);
@@ -181,38 +185,40 @@ bool devirt_function_busy(struct pci_dev *pdev)
 /**
  * devirt_function_shut - let nobody open it through VFIO
  * @pdev: the function
- * @shut: for devirt_function_reopen()
+ * @shut: for devirt_function_reopen(), which must follow unless this is -EAGAIN
  *
  * By claiming its group. That fails where another of the group has its host
  * driver, but then VFIO can't open this one either. May sleep. Return: 0; -EAGAIN
  * if somebody has opened it; -ENOMEM if nobody has, but could.
  */
-int devirt_function_shut(struct pci_dev *pdev, bool *shut)
+int devirt_function_shut(struct pci_dev *pdev, struct iommu_group **shut)
 {
 	struct iommu_group *group = iommu_group_get(&pdev->dev);
 	int err = group ? iommu_group_claim_dma_owner(group, pdev) : 0;
 
-	*shut = group && !err;
+	*shut = NULL;
+	if (!err) {
+		*shut = group;
+		return 0;
+	}
 	iommu_group_put(group);
-	if (err && devirt_function_busy(pdev))
+	if (devirt_function_busy(pdev))
 		return -EAGAIN;
 	return err == -ENOMEM ? err : 0;
 }
 
 /**
  * devirt_function_reopen - undo devirt_function_shut()
- * @pdev: the function
  * @shut: what that said
+ *
+ * The function may have been removed meanwhile, and then isn't in its group any more.
  */
-void devirt_function_reopen(struct pci_dev *pdev, bool shut)
+void devirt_function_reopen(struct iommu_group *shut)
 {
-	struct iommu_group *group;
-
 	if (!shut)
 		return;
-	group = iommu_group_get(&pdev->dev);
-	iommu_group_release_dma_owner(group);
-	iommu_group_put(group);
+	iommu_group_release_dma_owner(shut);
+	iommu_group_put(shut);
 }
 
 static int devirt_group_member(struct device *dev, void *data)
@@ -346,7 +352,7 @@ static int devirt_function_restore(struct devirt_function *fn);
 /* It has vfio-pci already, so anybody could open it: set what is to be set. */
 static int devirt_function_set(struct devirt_resource *res, struct devirt_function *fn)
 {
-	bool shut;
+	struct iommu_group *shut;
 	int err;
 
 	if (!fn->vfset)
@@ -358,7 +364,7 @@ static int devirt_function_set(struct devirt_resource *res, struct devirt_functi
 	if (err)
 		return err;
 	err = devirt_vfset_set(fn->vfset);
-	devirt_function_reopen(fn->pdev, shut);
+	devirt_function_reopen(shut);
 	return err;
 }
 
@@ -557,20 +563,20 @@ static int devirt_function_restore(struct devirt_function *fn)
  */
 int devirt_function_leave(struct devirt_function *fn, bool *clean)
 {
-	bool shut;
+	struct iommu_group *shut;
 
 	if (devirt_function_shut(fn->pdev, &shut) == -EAGAIN)
 		return -EAGAIN;
 	*clean = shut && devirt_function_clean(fn);
 	devirt_function_guard(fn);
-	devirt_function_reopen(fn->pdev, shut);
+	devirt_function_reopen(shut);
 	return 0;
 }
 
 /* Its own driver hears that the lease is over, while nobody can open it. */
 static int devirt_function_let(struct devirt_resource *res, struct devirt_function *fn)
 {
-	bool shut;
+	struct iommu_group *shut;
 
 	if (devirt_function_shut(fn->pdev, &shut))
 		return -EAGAIN;
@@ -580,7 +586,7 @@ static int devirt_function_let(struct devirt_resource *res, struct devirt_functi
 	devirt_function_guard(fn);
 	devirt_vfset_unset(fn->vfset);
 	devirt_function_unkeep(fn);
-	devirt_function_reopen(fn->pdev, shut);
+	devirt_function_reopen(shut);
 	return 0;
 }
 

@@ -62,8 +62,8 @@ int devirt_function_take(struct devirt_resource *res, struct devirt_function *fn
 bool devirt_function_busy(struct pci_dev *pdev);
 int devirt_function_leave(struct devirt_function *fn, bool *clean);
 int devirt_vfio_index(struct device *dev, void *data);
-int devirt_function_shut(struct pci_dev *pdev, bool *shut);
-void devirt_function_reopen(struct pci_dev *pdev, bool shut);
+int devirt_function_shut(struct pci_dev *pdev, struct iommu_group **shut);
+void devirt_function_reopen(struct iommu_group *shut);
 int devirt_function_give(struct devirt_resource *res, struct devirt_function *fn);
 void devirt_function_drop(struct devirt_function *fn);
 

@@ -18,6 +18,7 @@
  */
 #define pr_fmt(fmt) "devirt: " fmt
 
+#include <linux/delay.h>
 #include <linux/list.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
@@ -29,9 +30,13 @@
 #include "function.h"
 #include "partition.h"
 #include "pool.h"
+#include "reserve.h"
 #include "resource.h"
 #include "user.h"
 #include "vfset.h"
+
+/* How long until a PF's lock is tried again. */
+#define DEVIRT_POOL_PAUSE_MS	5
 
 /* No driver has this name: for a PF whose former VFs are still in use. */
 #define DEVIRT_NO_PF_DRIVER	"devirt-former-vfs"
@@ -114,6 +119,32 @@ void devirt_pool_put(struct devirt_pool *pool)
 }
 
 /**
+ * devirt_pool_keep - does it stay when none of its VFs is leased?
+ * @pool: the pool, with its lock held
+ * @keep: yes, from now on, or no longer
+ *
+ * While it does it has a reference for that, beside the caller's. May sleep.
+ */
+void devirt_pool_keep(struct devirt_pool *pool, bool keep)
+{
+	lockdep_assert_held(&pool->lock);
+	if (pool->kept == keep)
+		return;
+	pool->kept = keep;
+	mutex_lock(&pools_lock);
+	pool->users += keep ? 1 : -1;
+	mutex_unlock(&pools_lock);
+}
+
+/* What was made ahead doesn't stay if somebody else has removed it since. */
+static void devirt_pool_forget(struct devirt_pool *pool)
+{
+	lockdep_assert_held(&pool->lock);
+	if (READ_ONCE(pool->lost) && (!pci_num_vf(pool->pf) || !READ_ONCE(pool->made)))
+		devirt_pool_keep(pool, false);
+}
+
+/**
  * devirt_pool_lock - take its lock, unless killed while waiting for that
  * @res: the resource, whose refusal is noted
  * @pool: the pool
@@ -123,9 +154,10 @@ void devirt_pool_put(struct devirt_pool *pool)
  */
 int devirt_pool_lock(struct devirt_resource *res, struct devirt_pool *pool)
 {
-	if (!mutex_lock_killable(&pool->lock))
-		return 0;
-	return devirt_refuse(res, DEVIRT_REASON_INTERNAL, -EINTR, "waiting for the pool");
+	if (mutex_lock_killable(&pool->lock))
+		return devirt_refuse(res, DEVIRT_REASON_INTERNAL, -EINTR, "waiting for the pool");
+	devirt_pool_forget(pool);
+	return 0;
 }
 
 /**
@@ -215,28 +247,55 @@ static void devirt_pool_orphans(struct devirt_pool *pool)
 	successor = devirt_pool_successor(pf);
 	if (!successor)
 		return;
-	devirt_override_set(successor, NULL);
+	devirt_override_set(successor, devirt_reserve_override(successor));
 	if (device_attach(&successor->dev) < 0)
 		pci_warn(successor, "devirt: no driver takes it\n");
 	pci_dev_put(successor);
 }
 
-/* As the PF's sriov_numvfs attribute does it. */
-static int devirt_pool_configure(struct devirt_pool *pool, unsigned int count)
+/*
+ * Whoever adds or removes functions has the one lock, and who changes VFs the PF's too.
+ * The kernel takes them in one order for the PF's sriov_numvfs and in the other where
+ * it removes a device, so here nobody waits for the second with the first.
+ */
+static void devirt_pool_lock_pf(struct pci_dev *pf)
+{
+	for (;;) {
+		pci_lock_rescan_remove();
+		if (device_trylock(&pf->dev))
+			return;
+		pci_unlock_rescan_remove();
+		msleep(DEVIRT_POOL_PAUSE_MS);
+	}
+}
+
+static void devirt_pool_unlock_pf(struct pci_dev *pf)
+{
+	device_unlock(&pf->dev);
+	pci_unlock_rescan_remove();
+}
+
+/* As the PF's sriov_numvfs attribute does it. @again: of VFs that are there. */
+static int devirt_pool_configure(struct devirt_pool *pool, unsigned int count, bool again)
 {
 	struct pci_dev *pf = pool->pf;
 	int ret;
 
 	lockdep_assert_held(&pool->lock);
-	WRITE_ONCE(pool->changing, true);
 	if (READ_ONCE(pool->gone)) {
 		ret = count ? -ENODEV : 0;
+		WRITE_ONCE(pool->changing, true);
 		if (!count && pci_num_vf(pf))
 			devirt_pool_orphans(pool);
+		WRITE_ONCE(pool->changing, false);
 		goto out;
 	}
-	device_lock(&pf->dev);
-	if (!pf->driver || !pf->driver->sriov_configure) {
+	devirt_pool_lock_pf(pf);
+	/* From here on those that appear are ours, and not before. */
+	WRITE_ONCE(pool->changing, true);
+	if (count && !again && pci_num_vf(pf)) {
+		ret = -EBUSY;
+	} else if (!pf->driver || !pf->driver->sriov_configure) {
 		ret = -ENOENT;
 		/* The driver left and its VFs stayed: only the core can help. */
 		if (!count && pci_num_vf(pf)) {
@@ -246,9 +305,9 @@ static int devirt_pool_configure(struct devirt_pool *pool, unsigned int count)
 	} else {
 		ret = pf->driver->sriov_configure(pf, count);
 	}
-	device_unlock(&pf->dev);
-out:
 	WRITE_ONCE(pool->changing, false);
+	devirt_pool_unlock_pf(pf);
+out:
 	/* The PF's driver shares out its interrupts anew. */
 	devirt_cpu_settle();
 	return ret;
@@ -278,15 +337,18 @@ int devirt_pool_driver(struct devirt_resource *res, struct pci_dev *pf)
  * @res: the resource, whose refusal is noted
  * @pool: the pool, with its lock held; there are no VFs
  *
- * May sleep; takes the device lock. Return: 0, also if there are fewer; or the
- * errno of the PF's driver, -EIO if it has none, and there are none.
+ * May sleep; takes the device lock. Return: 0, also if there are fewer, or if somebody
+ * else has just made some, of which @made isn't set; or the errno of the PF's driver,
+ * -EIO if it has none, and there are none.
  */
 int devirt_pool_make(struct devirt_resource *res, struct devirt_pool *pool)
 {
 	int ret;
 
 	lockdep_assert_held(&pool->lock);
-	ret = devirt_pool_configure(pool, pool->size);
+	ret = devirt_pool_configure(pool, pool->size, false);
+	if (ret == -EBUSY && pci_num_vf(pool->pf))
+		return 0;
 	if (ret >= 0 && pci_num_vf(pool->pf)) {
 		WRITE_ONCE(pool->made, true);
 		WRITE_ONCE(pool->lost, false);
@@ -308,7 +370,7 @@ int devirt_pool_remove(struct devirt_pool *pool)
 
 	lockdep_assert_held(&pool->lock);
 	if (pci_num_vf(pool->pf))
-		err = devirt_pool_configure(pool, 0);
+		err = devirt_pool_configure(pool, 0, false);
 	if (err < 0)
 		return err;
 	WRITE_ONCE(pool->made, false);
@@ -333,24 +395,6 @@ bool devirt_pool_busy(struct devirt_pool *pool)
 		}
 	}
 	return false;
-}
-
-/**
- * devirt_pool_keep - does it stay when none of its VFs is leased?
- * @pool: the pool, with its lock held
- * @keep: yes, from now on, or no longer
- *
- * While it does it has a reference for that, beside the caller's. May sleep.
- */
-void devirt_pool_keep(struct devirt_pool *pool, bool keep)
-{
-	lockdep_assert_held(&pool->lock);
-	if (pool->kept == keep)
-		return;
-	pool->kept = keep;
-	mutex_lock(&pools_lock);
-	pool->users += keep ? 1 : -1;
-	mutex_unlock(&pools_lock);
 }
 
 /**
@@ -456,18 +500,21 @@ static void devirt_pool_work(struct work_struct *work)
 	struct devirt_pool_vf *vf;
 	int count;
 
-	mutex_lock(&pool->lock);
+	/*
+	 * Until whoever changes them is done: that may wait for a VMM which in turn waits
+	 * for the pool's lock, to give another VF back, and so not with it.
+	 */
 	device_lock(&pool->pf->dev);
-	count = pci_num_vf(pool->pf);
 	device_unlock(&pool->pf->dev);
+	mutex_lock(&pool->lock);
+	count = pci_num_vf(pool->pf);
 	if (READ_ONCE(pool->gone)) {
 		devirt_pool_keep(pool, false);
 		if (pool->made && !pool->held && !devirt_pool_busy(pool))
 			devirt_pool_remove(pool);
 	} else if (!READ_ONCE(pool->leaving)) {
-		if (pool->kept && !count && READ_ONCE(pool->lost))
-			devirt_pool_keep(pool, false);
-		else if (pool->kept && !count && devirt_pool_make(&res, pool))
+		devirt_pool_forget(pool);
+		if (pool->kept && !count && devirt_pool_make(&res, pool))
 			pci_warn(pool->pf, "devirt: its %u VFs can't be made again: %d\n",
 				 pool->size, res.rec.error);
 		/*
@@ -476,7 +523,7 @@ static void devirt_pool_work(struct work_struct *work)
 		 * some would take down what they have.
 		 */
 		if (count && devirt_net_overlooks(pool->pf) &&
-		    devirt_pool_configure(pool, count) < 0)
+		    devirt_pool_configure(pool, count, true) < 0)
 			pci_warn(pool->pf, "devirt: its driver doesn't take over its VFs\n");
 		list_for_each_entry(vf, &pool->leased, entry)
 			devirt_vfset_again(vf->fn->vfset);
@@ -564,6 +611,23 @@ static void devirt_pool_vf_unbound(struct pci_dev *pdev)
 	mutex_unlock(&pools_lock);
 }
 
+/* It has left its driver, so VFIO doesn't wait any more; somebody else may have it soon. */
+static void devirt_pool_vf_left(struct pci_dev *pdev)
+{
+	struct devirt_pool *pool;
+	struct devirt_pool_vf *vf;
+
+	mutex_lock(&pools_lock);
+	pool = devirt_pool_find(pci_physfn(pdev));
+	if (pool) {
+		list_for_each_entry(vf, &pool->leased, entry) {
+			if (vf->fn->pdev == pdev)
+				cancel_delayed_work(&vf->ending);
+		}
+	}
+	mutex_unlock(&pools_lock);
+}
+
 static void devirt_pool_vf_removed(struct pci_dev *pdev)
 {
 	struct devirt_pool *pool;
@@ -627,6 +691,10 @@ static int devirt_pool_notify(struct notifier_block *nb, unsigned long action, v
 			devirt_pool_vf_unbound(pdev);
 		else
 			devirt_pool_pf_changed(pdev, action);
+		return NOTIFY_OK;
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+		if (pdev->is_virtfn)
+			devirt_pool_vf_left(pdev);
 		return NOTIFY_OK;
 	case BUS_NOTIFY_BOUND_DRIVER:
 	case BUS_NOTIFY_REMOVED_DEVICE:

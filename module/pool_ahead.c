@@ -31,8 +31,11 @@ static int devirt_pool_taken(struct devirt_resource *res, struct devirt_pool *po
 		if (devirt_function_busy(vf))
 			err = devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%d vfio",
 					    pci_iov_vf_id(vf));
+		/* Who unbinds one that is used has its lock until that process lets go. */
+		if (err)
+			break;
 		device_lock(&vf->dev);
-		if (!err && vf->driver && strcmp(vf->driver->name, DEVIRT_VFIO_DRIVER))
+		if (vf->driver && strcmp(vf->driver->name, DEVIRT_VFIO_DRIVER))
 			err = devirt_refuse(res, DEVIRT_REASON_POOL_BUSY, -EBUSY, "%d driver %s",
 					    pci_iov_vf_id(vf), vf->driver->name);
 		device_unlock(&vf->dev);
@@ -59,21 +62,19 @@ static int devirt_pool_none(struct devirt_resource *res, struct devirt_pool *poo
 
 static int devirt_pool_some(struct devirt_resource *res, struct devirt_pool *pool, u32 count)
 {
-	int made = pci_num_vf(pool->pf), err;
+	int before = pci_num_vf(pool->pf), made = before, err;
 
 	lockdep_assert_held(&pool->lock);
-	if (made) {
-		/* Asking again for what is there is fine, as long as it is ours. */
-		if (made != count || !pool->made)
-			return devirt_refuse(res, DEVIRT_REASON_POOL_SIZE, -EBUSY, "%d", made);
-		devirt_pool_keep(pool, true);
-		return 0;
+	if (!before) {
+		pool->size = count;
+		err = devirt_pool_make(res, pool);
+		if (err)
+			return err;
+		made = pci_num_vf(pool->pf);
 	}
-	pool->size = count;
-	err = devirt_pool_make(res, pool);
-	if (err)
-		return err;
-	made = pci_num_vf(pool->pf);
+	/* Asking again for what is there is fine, as long as it is ours. */
+	if (!pool->made || (before && before != count))
+		return devirt_refuse(res, DEVIRT_REASON_POOL_SIZE, -EBUSY, "%d", made);
 	if (made != count) {
 		devirt_refuse(res, DEVIRT_REASON_POOL_FAILED, -ENOSPC, "%u %d", count, made);
 		devirt_pool_abandon(pool);

@@ -29,11 +29,42 @@
 #include "reserve.h"
 #include "resource.h"
 
+/* With the end of its line that is a page. */
+#define DEVIRT_TEXT_MAX		4094
+
+/* As the kernel's own for text, which takes less than sysfs can show. */
+static int devirt_text_set(const char *text, const struct kernel_param *kp)
+{
+	char **arg = kp->arg, *copy;
+
+	if (strlen(text) > DEVIRT_TEXT_MAX) {
+		pr_err("%s=: it is longer than %d bytes\n", kp->name, DEVIRT_TEXT_MAX);
+		return -ENOSPC;
+	}
+	copy = kstrdup(text, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	kfree(*arg);
+	*arg = copy;
+	return 0;
+}
+
+static void devirt_text_free(void *arg)
+{
+	kfree(*(char **)arg);
+}
+
+static const struct kernel_param_ops devirt_text_ops = {
+	.set = devirt_text_set,
+	.get = param_get_charp,
+	.free = devirt_text_free,
+};
+
 static char *reserve;
-module_param(reserve, charp, 0444);
+module_param_cb(reserve, &devirt_text_ops, &reserve, 0444);
 MODULE_PARM_DESC(reserve, "functions to keep off host drivers, separated by commas: ADDRESS, VENDOR:DEVICE, path:..., serial:..., or several joined by + that all must hold");
 static char *keep;
-module_param(keep, charp, 0444);
+module_param_cb(keep, &devirt_text_ops, &keep, 0444);
 MODULE_PARM_DESC(keep, "functions that are never reserved, in the same way");
 
 /**
@@ -224,6 +255,8 @@ static int devirt_reserve_take(struct devirt_reserved *res)
 	if (pci_num_vf(pdev))
 		devirt_refuse(idle, DEVIRT_REASON_VFS_ENABLED, err, "it has %d VFs",
 			      pci_num_vf(pdev));
+	else if (devirt_function_busy(pdev))
+		devirt_refuse(idle, DEVIRT_REASON_VFIO_BUSY, err, "a process has it, through VFIO");
 	else
 		err = devirt_inuse_hold(idle, &pdev->dev, &disks);
 	if (!err)
@@ -350,9 +383,27 @@ static int devirt_reserve_notify(struct notifier_block *nb, unsigned long action
 	}
 }
 
+/* Before the pools', which may have to keep what is reserved even from vfio-pci. */
 static struct notifier_block devirt_reserve_nb = {
 	.notifier_call = devirt_reserve_notify,
+	.priority = 1,
 };
+
+/**
+ * devirt_reserve_override - what a function's override is while nobody leases it
+ * @pdev: the function
+ *
+ * May sleep. Return: that of vfio-pci, or NULL if it isn't reserved.
+ */
+const char *devirt_reserve_override(struct pci_dev *pdev)
+{
+	bool found;
+
+	mutex_lock(&reserved_lock);
+	found = devirt_reserved_find(pdev);
+	mutex_unlock(&reserved_lock);
+	return found ? DEVIRT_VFIO_DRIVER : NULL;
+}
 
 /* ------------------------------------------------- what is reserved by now */
 

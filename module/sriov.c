@@ -18,9 +18,19 @@
 #include "resource.h"
 #include "vfset.h"
 
+/**
+ * struct devirt_vf - a VF that is leased
+ * @res: its resource
+ * @pool: the VFs of its PF, of which it is one
+ * @limit: how many of them are to be made, if they must be
+ * @fn: it; without a function until there is a pool
+ * @vfset: what is to be set
+ * @leased: it, for the pool
+ */
 struct devirt_vf {
 	struct devirt_resource res;
 	struct devirt_pool *pool;
+	u32 limit;
 	struct devirt_function fn;
 	struct devirt_vfset vfset;
 	struct devirt_pool_vf leased;
@@ -161,11 +171,14 @@ static int devirt_vf_check(struct devirt_resource *res)
 		goto err_pool;
 	}
 
-	mutex_lock(&vf->pool->lock);
+	err = devirt_pool_lock(res, vf->pool);
+	if (err)
+		goto err_pool;
 	limit = pci_num_vf(pf);
+	vf->limit = limit;
 	if (!limit) {
-		limit = rec->pool ?: total;
-		vf->pool->size = max(vf->pool->size, limit);
+		vf->limit = rec->pool ?: total;
+		vf->pool->size = max(vf->pool->size, vf->limit);
 		limit = vf->pool->size;
 	}
 	err = devirt_vf_choose(res, vf, limit);
@@ -218,16 +231,18 @@ static int devirt_vf_take(struct devirt_resource *res, struct devirt_vf *vf)
 		if (err)
 			goto err_drop;
 	}
-	err = devirt_function_take(res, &vf->fn, &rec->vfio, &rec->irq);
-	if (err)
-		goto err_drop;
-	if (vf->pool->made)
-		memset(rec->vfio.driver, 0, sizeof(rec->vfio.driver));
 	/* The PF's driver refuses to remove its VFs now. */
 	pci_set_dev_assigned(vf->fn.pdev);
+	err = devirt_function_take(res, &vf->fn, &rec->vfio, &rec->irq);
+	if (err)
+		goto err_assigned;
+	if (vf->pool->made)
+		memset(rec->vfio.driver, 0, sizeof(rec->vfio.driver));
 	devirt_pool_leased(vf->pool, &vf->leased, res, &vf->fn);
 	return 0;
 
+err_assigned:
+	pci_clear_dev_assigned(vf->fn.pdev);
 err_drop:
 	devirt_function_drop(&vf->fn);
 	return err;
@@ -243,8 +258,11 @@ static int devirt_vf_acquire(struct devirt_resource *res)
 	err = devirt_pool_lock(res, pool);
 	if (err)
 		return err;
-	if (!pci_num_vf(pool->pf))
+	if (!pci_num_vf(pool->pf)) {
+		/* Those that were there may have gone with the last lease, and their number. */
+		pool->size = max3(pool->size, vf->limit, rec->index + 1);
 		err = READ_ONCE(res->set->failed) ? -ECANCELED : devirt_pool_make(res, pool);
+	}
 	/* Nobody else's return removes the pool from here on. */
 	if (!err)
 		pool->held++;
@@ -301,7 +319,7 @@ static int devirt_vf_leave(struct devirt_resource *res, struct devirt_vf *vf)
 /* Of a pool that stays the VF has been unset by devirt_function_give(). */
 static int devirt_vf_unset(struct devirt_vf *vf)
 {
-	bool shut;
+	struct iommu_group *shut;
 	int err;
 
 	if (!vf->fn.vfset)
@@ -311,7 +329,7 @@ static int devirt_vf_unset(struct devirt_vf *vf)
 	if (err == -EAGAIN)
 		return err;
 	devirt_vfset_unset(vf->fn.vfset);
-	devirt_function_reopen(vf->fn.pdev, shut);
+	devirt_function_reopen(shut);
 	return 0;
 }
 
@@ -332,15 +350,17 @@ static int devirt_vf_release(struct devirt_resource *res)
 	/* From here on nobody sets it again, or ends who uses it. */
 	devirt_pool_returned(&vf->leased);
 	ours = READ_ONCE(pool->made) || READ_ONCE(pool->gone);
-	/* A pool that was there before: while this one is held, nobody removes it. */
-	if (!ours) {
-		pci_clear_dev_assigned(pdev);
+	/*
+	 * A pool that was there before: while this one is held, nobody removes it. And
+	 * what had another driver than the rest of a pool gets vfio-pci again.
+	 */
+	if (!ours || (devirt_vfset_keeps(vf->fn.vfset) && !READ_ONCE(pool->gone))) {
 		err = devirt_function_give(res, &vf->fn);
-		if (err) {
-			pci_set_dev_assigned(pdev);
+		if (err)
 			return err;
-		}
 	}
+	if (!ours)
+		pci_clear_dev_assigned(pdev);
 	err = devirt_vf_unset(vf);
 	if (err)
 		return err;

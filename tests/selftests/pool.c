@@ -536,6 +536,84 @@ TEST("a PF that is back while its former VFs are held gets its driver when they 
 	CHECK(free_vf(pf_vf(IGB, 0)));
 }
 
+TEST("who gives one VF back while another of the same PF is being taken from it isn't held up")
+{
+	struct devirt_record recs[2] = { rec_vf(IGB, 0, 2), rec_vf(IGB, 1, 2) };
+	int status = -1, ready[2];
+	pid_t pid;
+	char c;
+
+	REQUIRE_EQ(test_driver(IGB, 1), 0);
+	REQUIRE_EQ(test_driver_set("careless", 1), 0);
+	REQUIRE_EQ(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		int part = lease_new("gives", recs, 2), fd = eventfd(0, EFD_CLOEXEC);
+		unsigned long long count;
+		struct vfio vfio;
+
+		if (part < 0 || vfio_open(&vfio, pci_text(&recs[1].vf.addr)) ||
+		    device_irqs(&vfio, VFIO_PCI_REQ_IRQ_INDEX, 0, 1, &fd) ||
+		    write(ready[1], "o", 1) != 1 || read(fd, &count, sizeof(count)) < 0)
+			_exit(1);
+		/* The first one is gone by now, and VFIO waits for this one. */
+		if (lease_release(part) || lease_state(part) != DEVIRT_STATE_DRAINING)
+			_exit(2);
+		vfio_close(&vfio);
+		_exit(EVENTUALLY(lease_state(part) == DEVIRT_STATE_RELEASED) ? 0 : 3);
+	}
+	REQUIRE_EQ(read(ready[0], &c, 1), 1);
+	CHECK_EQ(pf_set_vfs(IGB, 0), 0);
+	CHECK(EVENTUALLY(waitpid(pid, &status, WNOHANG) == pid), "it hangs");
+	CHECK_EQ(WEXITSTATUS(status), 0);
+	CHECK_EQ(pf_vfs(IGB), 0);
+}
+
+TEST("a VMM that opens a VF just after it was bound anew isn't taken for one that kept it")
+{
+	struct devirt_record rec = rec_vf(IGB, 0, 2);
+	struct holder holder;
+	int part = lease_one("anew", &rec);
+
+	REQUIRE_EQ(pci_bind(pci_text(&rec.vf.addr), NULL), 0);
+	REQUIRE_EQ(file_write(pci_text(&rec.vf.addr), "/sys/bus/pci/drivers/vfio-pci/bind"), 0);
+	start(&holder, pci_text(&rec.vf.addr), false);
+	/* Twice as long as one may keep it (unplug_grace_ms). */
+	tap_pause(2000);
+	CHECK(alive(&holder), "it was killed");
+	stop(&holder);
+	close(part);
+	CHECK(EVENTUALLY(pf_vfs(IGB) == 0));
+}
+
+static void unbind(void *addr)
+{
+	file_write(addr, "/sys/bus/pci/drivers/vfio-pci/unbind");
+}
+
+TEST("a VF that is being unbound from who uses it keeps nobody from the others, or from an answer")
+{
+	struct holder holder;
+	char addr[64];
+	pid_t pid;
+
+	REQUIRE_EQ(pf_pool(IGB, 2, NULL), 0);
+	snprintf(addr, sizeof(addr), "%s", pf_vf(IGB, 0));
+	start(&holder, addr, false);
+	pid = spawn(unbind, addr);
+	CHECK(EVENTUALLY(heard(&holder) == 'r'));
+	size_refused(IGB, 0, -EBUSY, DEVIRT_REASON_POOL_BUSY, "0 vfio");
+	refused(rec_vf(IGB, 0, 0), -EBUSY, DEVIRT_REASON_VFIO_BUSY, addr);
+	struct devirt_record any = rec_vf(IGB, DEVIRT_VF_ANY, 0);
+	int part = lease_one("any", &any);
+
+	CHECK_EQ(any.vf.index, 1);
+	close(part);
+	stop(&holder);
+	waitpid(pid, NULL, 0);
+	REQUIRE_EQ(pf_pool(IGB, 0, NULL), 0);
+}
+
 TEST("a PF that is reset while a VF of it is held")
 {
 	struct devirt_record rec = rec_vf(IGB, 0, 2);

@@ -10,6 +10,7 @@
 
 #include "lease.h"
 #include "module.h"
+#include "pf.h"
 #include "tap.h"
 
 #define PARAMETERS	"/sys/module/devirt/parameters/"
@@ -36,6 +37,10 @@ static void reset(void)
 		file_write("0", "/sys/bus/pci/devices/" IGB "/sriov_numvfs");
 	/* Without parameters, as it was. */
 	module_unload();
+	if (!access("/sys/module/" TEST_DRIVER, F_OK)) {
+		pf_reset(IGB, "igb");
+		command("rmmod " TEST_DRIVER);
+	}
 	if (access("/sys/bus/pci/devices/" DISK, F_OK))
 		file_write("1", "/sys/bus/pci/rescan");
 	command("ip address flush dev $(ls /sys/bus/pci/devices/" IGB "/net) 2>/dev/null");
@@ -250,6 +255,27 @@ TEST("a VF is its PF's pool's, and the log says so")
 	said(log, "devirt: a VF, not reserved for 8086:10ca: it is its PF's pool's");
 }
 
+TEST("a list of entries longer than the kernel takes as text, up to a page")
+{
+	char list[8192], parameters[8300];
+	size_t len;
+
+	strcpy(list, EDU);
+	for (len = strlen(list); len < 4094 - 10; len += 10)
+		strcat(list, ",ffff:0001");
+	snprintf(parameters, sizeof(parameters), "reserve=%s", list);
+	reload(parameters);
+	CHECK_STR(module_parameter("reserved"), EDU);
+	/* One more than that is told by its name, and nothing is loaded. */
+	REQUIRE_EQ(module_unload(), 0);
+	strcat(list, ",ffff:0001");
+	snprintf(parameters, sizeof(parameters), "keep=%s", list);
+	int log = log_from_now();
+
+	CHECK(module_load(parameters) != 0, "it was loaded");
+	said(log, "keep=: it is longer than 4094 bytes");
+}
+
 TEST("what had vfio-pci and an override before has them afterwards")
 {
 	REQUIRE_EQ(module_unload(), 0);
@@ -271,6 +297,34 @@ static void replug(const char *addr)
 	REQUIRE_EQ(file_write("1", "/sys/bus/pci/devices/%s/remove", addr), 0);
 	REQUIRE_EQ(file_write("1", "/sys/bus/pci/rescan"), 0);
 	command("udevadm settle");
+}
+
+TEST("a reserved PF that is back while its former VFs are held is reserved when they are gone")
+{
+	struct devirt_record rec = rec_vf(IGB, 0, 1);
+	char name[64];
+	int part;
+
+	/* In use, and so the host's for now. (igb would leak what it knows of its VFs.) */
+	REQUIRE_EQ(test_driver(IGB, 1), 0);
+	pci_child(IGB, "net", "", name, sizeof(name));
+	REQUIRE_EQ(command("ip address add 10.77.0.1/24 dev %s && ip link set %s up", name, name),
+		   0);
+	reload("reserve=8086:10c9");
+	CHECK_STR(module_parameter("reserved"), "");
+	part = lease_new("former", &rec, 1);
+	REQUIRE(part >= 0, "%s", strerror(-part));
+	replug(IGB);
+	CHECK_STR(module_parameter("reserved"), IGB);
+	CHECK_STR(pci_driver(IGB), "");
+	close(part);
+	CHECK(EVENTUALLY(!strcmp(pci_driver(IGB), "vfio-pci")));
+	CHECK_STR(pci_override(IGB), "vfio-pci");
+	/* That has the module too. */
+	close(lease_device());
+	REQUIRE_EQ(module_unload(), 0);
+	CHECK(EVENTUALLY(!strcmp(pci_driver(IGB), "igb")));
+	CHECK_STR(pci_override(IGB), "(null)");
 }
 
 TEST("what is added later is no host driver's for a moment, and another is")

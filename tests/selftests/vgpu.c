@@ -332,6 +332,68 @@ TEST("a function that its driver doesn't take back is in quarantine until it doe
 	CHECK_STR(pci_driver(bdf), DRIVER);
 }
 
+TEST("who releases what a failed apply left in quarantine can't apply to that partition again")
+{
+	long before = file_number("/proc/sys/vm/nr_hugepages");
+	struct devirt_record recs[3] = { rec_vf(IGB, 0, 1) }, page = rec_memory(2 * MIB, 1, 0);
+	char bdf[16], state[32];
+	int part, again;
+
+	card();
+	REQUIRE_EQ(pf_set_vfs(IGB, 1), 0);
+	snprintf(bdf, sizeof(bdf), "%s", pf_vf(IGB, 0));
+	REQUIRE(EVENTUALLY(!strcmp(pci_driver(bdf), DRIVER)));
+	REQUIRE_EQ(file_write("5", UNFIT), 0);
+	recs[1] = recs[2] = rec_most(0);
+	part = lease_create("closed");
+	CHECK_EQ(lease_apply(part, 0, recs, 3, NULL), -ENOMEM);
+	CHECK_STR(pci_driver(bdf), "");
+	close(part);
+	again = lease_open("closed", 0);
+	REQUIRE(again >= 0, "%s", strerror(-again));
+	file_read(state, sizeof(state), "/sys/class/devirt/closed/state");
+	CHECK_STR(state, "quarantine");
+	CHECK_EQ(lease_apply(again, 0, &page, 1, NULL), -EBUSY);
+	REQUIRE_EQ(file_write("0", UNFIT), 0);
+	CHECK_EQ(lease_release(again), 0);
+	CHECK_STR(pci_driver(bdf), DRIVER);
+	/* Nobody could find it, and nothing would return what it held. */
+	CHECK_EQ(lease_open("closed", DEVIRT_OPEN_OBSERVE), -ENOENT);
+	CHECK_EQ(lease_apply(again, 0, &page, 1, NULL), -EBUSY);
+	CHECK_EQ(lease_state(again), DEVIRT_STATE_RELEASED);
+	close(again);
+	CHECK_EQ(file_number("/proc/sys/vm/nr_hugepages"), before);
+}
+
+TEST("in a pool made ahead a VF that had a type is with vfio-pci again, and the pool can go")
+{
+	char bdf[16];
+	int part;
+
+	card();
+	REQUIRE_EQ(pf_pool(IGB, 2, NULL), 0);
+	snprintf(bdf, sizeof(bdf), "%s", pf_vf(IGB, 0));
+	CHECK_STR(pci_driver(bdf), "vfio-pci");
+	part = lease_of("ahead", rec_vgpu(0, 1102));
+	CHECK_STR(pci_driver(bdf), DRIVER);
+	close(part);
+	CHECK_STR(pci_driver(bdf), "vfio-pci");
+	CHECK_STR(pci_override(bdf), "vfio-pci");
+	CHECK_EQ(pf_pool(IGB, 0, NULL), 0);
+	/* The same in one that a lease has made, while another VF of it is leased. */
+	struct devirt_record recs[2] = { rec_vgpu(0, 1102), rec_vf(IGB, 1, 2) };
+	int first = lease_create("first"), second;
+
+	second = lease_new("second", &recs[1], 1);
+	REQUIRE(second >= 0, "%s", strerror(-second));
+	REQUIRE_EQ(lease_apply(first, 0, &recs[0], 1, NULL), 0);
+	CHECK_STR(pci_driver(bdf), DRIVER);
+	close(first);
+	CHECK_STR(pci_driver(bdf), "vfio-pci");
+	close(second);
+	CHECK_EQ(pf_vfs(IGB), 0);
+}
+
 TEST("a VF whose driver has no types can't have one")
 {
 	refused(rec_vgpu(0, 1101), -EOPNOTSUPP, DEVIRT_REASON_SETTING_KIND, "vgpu-type");

@@ -63,7 +63,7 @@ struct devirt_removal {
  * struct devirt_mdev - a mediated device that is leased
  * @res: its resource
  * @entry: in mdevs, from its check until it is dropped
- * @dev: it, with a reference, while it is leased; changes under mdevs_lock
+ * @dev: it, with a reference, while it is leased and there; changes under mdevs_lock
  * @driver: the module of its driver, with a reference
  * @user: who uses it
  * @removal: to come, or under way
@@ -80,7 +80,7 @@ struct devirt_mdev {
 };
 
 static LIST_HEAD(mdevs);
-/* Who has which UUID. A leaf: inside devices' locks, and nothing is taken inside. */
+/* Who has which UUID. A leaf: inside devices' locks, and nothing of ours is taken inside. */
 static DEFINE_MUTEX(mdevs_lock);
 static struct workqueue_struct *mdev_wq;
 
@@ -128,6 +128,25 @@ static struct device *devirt_mdev_find(const uuid_t *uuid)
 	return bus_find_device_by_name(mdev_driver.driver.bus, NULL, name);
 }
 
+/*
+ * It was removed. Its parent may be freed from now on, and with it what the last
+ * reference needs, so that mustn't be ours; whoever removes it still has one.
+ */
+static void devirt_mdev_removed(struct device *dev)
+{
+	struct devirt_mdev *mdev;
+
+	mutex_lock(&mdevs_lock);
+	list_for_each_entry(mdev, &mdevs, entry) {
+		if (mdev->dev != dev)
+			continue;
+		mdev->dev = NULL;
+		devirt_user_gone(mdev->user);
+		put_device(dev);
+	}
+	mutex_unlock(&mdevs_lock);
+}
+
 /* Somebody else changes a device that is leased: say so, once. */
 static int devirt_mdev_notify(struct notifier_block *nb, unsigned long action, void *data)
 {
@@ -135,6 +154,8 @@ static int devirt_mdev_notify(struct notifier_block *nb, unsigned long action, v
 			  action == BUS_NOTIFY_UNBOUND_DRIVER ? "unbound" : NULL;
 	struct devirt_mdev *mdev;
 
+	if (action == BUS_NOTIFY_REMOVED_DEVICE)
+		devirt_mdev_removed(data);
 	if (!how)
 		return NOTIFY_DONE;
 	mutex_lock(&mdevs_lock);
@@ -624,41 +645,63 @@ err_uuid:
 	return err;
 }
 
-/* It is gone; nobody else's change of it is told any more. */
+/* It is gone. */
 static void devirt_mdev_end(struct devirt_mdev *mdev)
 {
-	struct device *dev = mdev->dev;
+	struct device *dev;
 
 	mutex_lock(&mdevs_lock);
+	dev = mdev->dev;
 	mdev->dev = NULL;
 	mutex_unlock(&mdevs_lock);
+	/* Only one that went while it was being taken: nobody told us then. */
+	put_device(dev);
 	devirt_user_unwatch(mdev->user);
 	mdev->user = NULL;
 	devirt_removal_put(mdev->removal);
 	mdev->removal = NULL;
-	/* What is left of it is freed by its driver. */
-	put_device(dev);
 	module_put(mdev->driver);
 	mdev->driver = NULL;
+}
+
+static bool devirt_mdev_is_there(struct devirt_mdev *mdev)
+{
+	bool there;
+
+	mutex_lock(&mdevs_lock);
+	there = mdev->dev && device_is_registered(mdev->dev);
+	mutex_unlock(&mdevs_lock);
+	return there;
+}
+
+/* Is it there, and shall it go? From then on nobody else's change of it is told. */
+static int devirt_mdev_going(struct devirt_mdev *mdev, bool *there)
+{
+	int err = 0;
+
+	mutex_lock(&mdevs_lock);
+	*there = mdev->dev && device_is_registered(mdev->dev);
+	if (*there && !mdev->removal->started &&
+	    device_for_each_child(mdev->dev, NULL, devirt_mdev_is_open))
+		err = -EAGAIN;
+	else
+		mdev->told = true;
+	mutex_unlock(&mdevs_lock);
+	return err;
 }
 
 static int devirt_mdev_release(struct devirt_resource *res)
 {
 	struct devirt_mdev *mdev = to_devirt_mdev(res);
-	int err = 0;
+	bool there;
+	int err;
 
-	if (mdev->removal->started || device_is_registered(mdev->dev)) {
-		if (!mdev->removal->started &&
-		    device_for_each_child(mdev->dev, NULL, devirt_mdev_is_open))
-			return -EAGAIN;
-		mutex_lock(&mdevs_lock);
-		mdev->told = true;
-		mutex_unlock(&mdevs_lock);
+	err = devirt_mdev_going(mdev, &there);
+	if (!err && (there || mdev->removal->started))
 		err = devirt_removal_run(mdev->removal);
-	}
 	if (err == -EAGAIN)
 		return err;
-	if (err && device_is_registered(mdev->dev)) {
+	if (err && devirt_mdev_is_there(mdev)) {
 		/* Somebody else is at it, and hasn't finished. */
 		if (err == -ENODEV || err == -ENOENT)
 			return -EAGAIN;

@@ -79,7 +79,7 @@ struct devirt_told {
  * @irqs: its interrupts; NULL if it isn't a PCI function, and has none of its own
  * @hooked: the probes of vfio-pci are armed for it
  * @hook: or the probe of its own driver
- * @released: the partition is being given back
+ * @released: the partition is being given back, or the device is gone
  * @round: of the last time that this was tried
  * @lock: guards @told, @vmm and @last
  * @told: processes that aren't the VMM, read by RCU
@@ -570,6 +570,18 @@ void devirt_user_unwatch(struct devirt_user *user)
 		devirt_hook_disarm(DEVIRT_HOOK_VFIO_IOCTL);
 	}
 	devirt_user_put(user);
+}
+
+/**
+ * devirt_user_gone - the device was removed
+ * @user: the user, or NULL
+ *
+ * Another device may be where it was. Any context.
+ */
+void devirt_user_gone(struct devirt_user *user)
+{
+	if (user)
+		WRITE_ONCE(user->released, true);
 }
 
 /**

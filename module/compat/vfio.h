@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a driver has to fill in that lets VFIO have a PCI function: for tests. */
+/* What a driver has to fill in that lets VFIO have a device: for tests. */
 #ifndef _DEVIRT_COMPAT_VFIO_H
 #define _DEVIRT_COMPAT_VFIO_H
 
@@ -11,15 +11,23 @@
 	.bind_iommufd = vfio_iommufd_physical_bind,			\
 	.unbind_iommufd = vfio_iommufd_physical_unbind,			\
 	.attach_ioas = vfio_iommufd_physical_attach_ioas,
+#define DEVIRT_VFIO_OPS_EMULATED_IOMMUFD				\
+	.bind_iommufd = vfio_iommufd_emulated_bind,			\
+	.unbind_iommufd = vfio_iommufd_emulated_unbind,			\
+	.attach_ioas = vfio_iommufd_emulated_attach_ioas,
 #else
 #define DEVIRT_VFIO_OPS_IOMMUFD
+#define DEVIRT_VFIO_OPS_EMULATED_IOMMUFD
 #endif
 
 #ifdef DEVIRT_HAVE_VFIO_DETACH_IOAS
 #define DEVIRT_VFIO_OPS_DETACH						\
 	.detach_ioas = vfio_iommufd_physical_detach_ioas,
+#define DEVIRT_VFIO_OPS_EMULATED_DETACH					\
+	.detach_ioas = vfio_iommufd_emulated_detach_ioas,
 #else
 #define DEVIRT_VFIO_OPS_DETACH
+#define DEVIRT_VFIO_OPS_EMULATED_DETACH
 #endif
 
 #ifdef DEVIRT_HAVE_VFIO_REGION_INFO_CAPS
@@ -34,6 +42,13 @@
 	.match_token_uuid = vfio_pci_core_match_token_uuid,
 #else
 #define DEVIRT_VFIO_OPS_MATCH
+#endif
+
+/* What a driver that has nothing to do then does when a device is released. */
+#ifdef DEVIRT_HAVE_VFIO_FREE_DEVICE
+#define devirt_vfio_release	vfio_free_device
+#else
+#define devirt_vfio_release	NULL
 #endif
 
 /* All of struct vfio_device_ops but for .name and .open_device. */

@@ -16,6 +16,7 @@
 #define UUID_A		"7b1bd2c4-3f5e-4a1d-9d3c-0a1b2c3d4e5f"
 #define UUID_B		"8c2ce3d5-4a6f-4b2e-8e4d-1b2c3d4e5f60"
 #define FAIL_MODULE	"devirt_fail_call"
+#define PARENT_MODULE	"devirt_mdev"
 
 static long left_of(const char *parent, const char *type)
 {
@@ -26,6 +27,8 @@ static void reset(void)
 {
 	if (!access("/sys/module/" FAIL_MODULE, F_OK))
 		command("rmmod " FAIL_MODULE);
+	if (!access("/sys/module/" PARENT_MODULE, F_OK))
+		command("rmmod " PARENT_MODULE);
 	if (left_of("mbochs", "small") != 6 || left_of("mdpy", "vga") != 4 ||
 	    left_of("mtty", "1") != 24)
 		command("for i in /sys/bus/mdev/devices/*/remove; do echo 1 >$i; done;"
@@ -445,6 +448,28 @@ TEST("somebody removes it while it is leased: that is told, and the lease ends a
 	REQUIRE_EQ(lease_release(part), 0);
 	CHECK_EQ(lease_state(part), DEVIRT_STATE_RELEASED);
 	CHECK_EQ(left_of("mbochs", "small"), 6);
+}
+
+TEST("a parent that is freed while a device of it is leased: nothing of it is used after that")
+{
+	struct devirt_record rec = rec_mdev("devirt_mdev", "platform-one", UUID_A);
+	struct devirt_event event = {};
+	int part;
+
+	REQUIRE_EQ(command("insmod /devirt/build/%s/" PARENT_MODULE ".ko",
+			   getenv("DEVIRT_KERNEL")), 0);
+	part = lease("freed", &rec);
+	REQUIRE_EQ(file_write("0", "/sys/module/" PARENT_MODULE "/parameters/there"), 0);
+	CHECK_EQ(lease_events(part, DEVIRT_EVENT_DRIFT, &event), 1);
+	CHECK_STR(event.detail, "removed");
+	/* What is there anew isn't taken for it. */
+	REQUIRE_EQ(file_write("1", "/sys/module/" PARENT_MODULE "/parameters/there"), 0);
+	REQUIRE_EQ(lease_release(part), 0);
+	CHECK_EQ(lease_state(part), DEVIRT_STATE_RELEASED);
+	part = lease("anew", &rec);
+	close(part);
+	CHECK(!exists(UUID_A));
+	CHECK_EQ(file_number(TYPES "available_instances", "devirt_mdev", "platform", "one"), 4);
 }
 
 static void remove_it(void *arg)

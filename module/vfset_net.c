@@ -179,8 +179,9 @@ static int devirt_net_apply(struct net_device *ndev, u32 index, u32 bit,
 	}
 }
 
-/* What is wanted, as the operations take it. */
-static void devirt_net_wanted(const struct devirt_vf_net *want, struct ifla_vf_info *info)
+/* What is wanted, as the operations take it: a rate that isn't stays as it was. */
+static void devirt_net_wanted(const struct devirt_vf_net *want,
+			      const struct ifla_vf_info *before, struct ifla_vf_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	ether_addr_copy(info->mac, want->mac);
@@ -189,8 +190,8 @@ static void devirt_net_wanted(const struct devirt_vf_net *want, struct ifla_vf_i
 	info->vlan_proto = htons(ETH_P_8021Q);
 	info->spoofchk = want->spoofchk;
 	info->trusted = want->trust;
-	info->min_tx_rate = want->min_mbps;
-	info->max_tx_rate = want->max_mbps;
+	info->min_tx_rate = want->min_mbps ?: before->min_tx_rate;
+	info->max_tx_rate = want->max_mbps ?: before->max_tx_rate;
 	/* Ours are numbered like theirs. */
 	info->linkstate = want->link;
 }
@@ -223,7 +224,7 @@ static int devirt_net_try(struct devirt_vfset *vs, u32 *failed, u32 *speed)
 	/* The first time only: after that it is ours that is there. */
 	if (!vs->done)
 		err = devirt_net_config(ndev, vs->index, vs->before);
-	devirt_net_wanted(&vs->want->net, &wanted);
+	devirt_net_wanted(&vs->want->net, vs->before, &wanted);
 	for_each_set_bit(bit, &set, BITS_PER_TYPE(vs->want->set)) {
 		if (err)
 			break;

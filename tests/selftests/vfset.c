@@ -257,6 +257,28 @@ TEST("all of them with a driver that has all; and one that isn't ready is asked 
 	refused(rec, -EAGAIN, DEVIRT_REASON_SETTING_FAILED, "mac");
 }
 
+TEST("a rate that isn't given stays as the host has it, beside one that is")
+{
+	struct devirt_record rec = wanted(0, 0, DEVIRT_VF_SET_RATE);
+	int part;
+
+	ours(1, 1);
+	REQUIRE_EQ(command("ip link set dev %s vf 0 min_tx_rate 5 max_tx_rate 500",
+			   pf_netif(IGB)), 0);
+	part = lease_one("max", &rec);
+	CHECK(strstr(pf_setting(IGB, 0), "max_tx_rate 100Mbps, min_tx_rate 5Mbps"), "%s",
+	      pf_setting(IGB, 0));
+	close(part);
+	rec.vf.settings.net.max_mbps = 0;
+	rec.vf.settings.net.min_mbps = 20;
+	part = lease_one("min", &rec);
+	CHECK(strstr(pf_setting(IGB, 0), "max_tx_rate 500Mbps, min_tx_rate 20Mbps"), "%s",
+	      pf_setting(IGB, 0));
+	close(part);
+	CHECK(strstr(pf_setting(IGB, 0), "max_tx_rate 500Mbps, min_tx_rate 5Mbps"), "%s",
+	      pf_setting(IGB, 0));
+}
+
 TEST("a setting that fails undoes those before it; one that can't be undone is told")
 {
 	struct devirt_record rec = wanted(0, 0, ALL);

@@ -242,8 +242,8 @@ struct devirt_record_pci {
  * @trust: 1: it may be promiscuous and change its address
  * @link: DEVIRT_VF_LINK_*
  * @reserved: must be zero
- * @min_mbps: bandwidth that it has in any case, in Mbit/s; 0: none
- * @max_mbps: bandwidth that it can have at most, in Mbit/s; 0: no limit
+ * @min_mbps: bandwidth that it has in any case, in Mbit/s; 0: as the host has it
+ * @max_mbps: bandwidth that it can have at most, in Mbit/s; 0: as the host has it
  */
 struct devirt_vf_net {
 	__u8 mac[6];

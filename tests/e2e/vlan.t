@@ -12,6 +12,7 @@ What is shown is what the card does with it, which here is QEMU's igb: it puts t
 tags on, takes them off, and passes frames on between its VFs.
 """
 import json
+import os
 import sys
 
 sys.dont_write_bytecode = True
@@ -83,6 +84,28 @@ def refused(tap):
               'and in JSON')
 
 
+def by_file(tap):
+    """Pools by /etc/devirt/vfs.conf: what is wrong with one keeps none from the others."""
+    path = '/etc/devirt/vfs.conf'
+    os.makedirs('/etc/devirt', exist_ok=True)
+    write(path, f'{PF} many\n0000:1f:1f.7 2\n{PF} 2\n')
+    result = run('devirt', 'vfs', '--conf', '--json')
+    shown = loads(result.stdout)
+    tap.equal((result.returncode, [(one['line'], one['vfs'], one['made_by'])
+                                   for one in shown['pools']],
+               [one['line'] for one in shown['errors']]),
+              (2, [(3, 2, 'ahead')], [1, 2]), 'vfs.conf: the pool is made, and two lines are told')
+    write(path, f'{PF} 0\n')
+    result = run('devirt', 'vfs', '--conf', '--json')
+    tap.equal((result.returncode, [one['made_by'] for one in loads(result.stdout)['pools']]),
+              (0, ['none']), 'and removed')
+    os.remove(path)
+    os.mkdir(path)
+    result = run('devirt', 'vfs', '--conf')
+    tap.ok(result.returncode == 2 and path in result.stderr, 'a folder is no file', result.stderr)
+    os.rmdir(path)
+
+
 def test(tap):
     """All of it."""
     pf = address_pf('10.9.0.9/24')
@@ -131,6 +154,7 @@ def test(tap):
     restored(tap, before, 'after both')
     must('devirt', 'vfs', PF, '0')
     tap.equal(read(f'{SYSFS}/{PF}/sriov_numvfs'), '0', 'the pool is gone')
+    by_file(tap)
     for vlan in (10, 20):
         must('ip', 'link', 'del', f'vlan{vlan}')
     must('ip', 'address', 'flush', 'dev', pf)

@@ -283,6 +283,10 @@ static int read_conf(struct all *all)
 		all->list = list;
 		list[all->count++] = one;
 	}
+	/* a folder can be opened */
+	if (ferror(file))
+		failed(all, fail(EXIT_USAGE, &(struct problem){ .error = errno }, "%s: %s",
+				 VFS_CONF, strerror(errno)));
 	free(text);
 	fclose(file);
 	return 0;

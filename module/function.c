@@ -140,8 +140,10 @@ int devirt_function_check(struct devirt_resource *res, struct devirt_function *f
 	if (!devirt_vfio_driver())
 		return devirt_refuse(res, DEVIRT_REASON_NO_VFIO, -ENOENT, "%s",
 				     DEVIRT_VFIO_DRIVER);
-	/* Who unbinds it meanwhile has its lock until that process lets go. */
-	if (devirt_function_busy(pdev))
+	/* Who unbinds it from a process has its lock until that lets go: not to be waited for. */
+	if (device_trylock(&pdev->dev))
+		device_unlock(&pdev->dev);
+	else if (devirt_function_busy(pdev))
 		return devirt_refuse(res, DEVIRT_REASON_VFIO_BUSY, -EBUSY, "%s",
 				     pci_name(pdev));
 	if (!pdev->reset_methods[0])

@@ -561,6 +561,18 @@ TEST("a function that a process uses by VFIO, outside of any lease, is refused")
 	leasable(EDU);
 }
 
+TEST("and one whose group it is in is refused because of that one, by its name")
+{
+	struct vfio vfio;
+	int err;
+
+	REQUIRE_EQ(pci_bind(PAIR_A, NULL), 0);
+	REQUIRE_EQ(pci_bind(PAIR_B, "vfio-pci"), 0);
+	CHECK(EVENTUALLY(!(err = vfio_open(&vfio, PAIR_B))), "%s", strerror(-err));
+	refused(PAIR_A, -EBUSY, DEVIRT_REASON_GROUP_SHARED, PAIR_B);
+	vfio_close(&vfio);
+}
+
 /* -------------------------------------------------------------------- draining */
 
 static int *ready;

@@ -49,14 +49,16 @@ like() {
 }
 
 # made_up_host: from here on /sys and /etc are folders in $dir, for this test only:
-# it begins anew in a mount namespace of its own. Where that isn't permitted it is
-# skipped.
+# it begins anew in a mount namespace of its own. Who isn't root is skipped where that
+# isn't permitted; root, as in 'make check', fails.
 made_up_host() {
 	local how=(unshare --mount --propagation private)
 	if [[ -z ${MADE_UP-} ]]; then
 		rm -rf "$dir"
 		if [[ $UID != 0 ]]; then how+=(--map-root-user); fi
-		if "${how[@]}" true 2>/dev/null; then MADE_UP=1 exec "${how[@]}" bash "$0"; fi
+		if [[ $UID == 0 ]] || "${how[@]}" true 2>/dev/null; then
+			MADE_UP=1 exec "${how[@]}" bash "$0"
+		fi
 		echo '1..0 # SKIP no mount namespace may be made here'
 		exit
 	fi
